@@ -1,0 +1,110 @@
+"""Attention within a frame (space) and across frames at one place (time), and the cache protocol.
+
+Axis legend: b batch, t frames, s tokens of a frame, k heads, g kv heads, e head size, w width.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from worldsim.dynamics.config import DynamicsConfig
+
+
+class TimeCache(Protocol):
+    """What time attention needs of a streaming cache; the engine owns the implementation."""
+
+    def positions(self) -> Tensor:
+        """Index of the frame being processed in each rollout, (b,) int64."""
+
+    def update(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Place the current frame's key and value, (b, s, g, e) each, into ``layer``.
+
+        Returns all keys and values in the window, (b, s, w, g, e), and a mask (b, w), True where filled,
+        or None when every slot is filled.
+        """
+
+
+def rotate(x: Tensor, positions: Tensor, base: float = 100.0) -> Tensor:
+    """Rotary embedding (Su et al. 2021) of x (b, t, s, k, e) by frame index ``positions`` (b, t).
+
+    Angles are taken in float64, so that a rollout of a million frames keeps its precision.
+    """
+    half = x.shape[-1] // 2
+    rates = base ** (-torch.arange(half, dtype=torch.float64, device=x.device) / half)
+    angles = positions.to(torch.float64)[..., None] * rates  # b t e/2
+    cos, sin = (f(angles).to(x.dtype)[:, :, None, None] for f in (torch.cos, torch.sin))
+    first, second = x[..., :half], x[..., half:]
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+class Projections(nn.Module):
+    """Queries, keys and values with QK-norm (Dehghani et al. 2023) and grouped heads (Ainslie et al. 2023)."""
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
+        self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * config.head_dim, bias=False)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.q_norm, self.k_norm = nn.RMSNorm(config.head_dim), nn.RMSNorm(config.head_dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        qkv = self.qkv(x).unflatten(-1, (-1, self.head_dim))
+        q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), dim=-2)
+        return self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype), v
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention of q (b, i, k, e) over k, v (b, j, g, e); mask broadcasts to (b, 1, i, j)."""
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
+    return out.transpose(1, 2).flatten(2)
+
+
+class SpaceAttention(nn.Module):
+    """Every token of a frame reads the frame; none but the state token (the last) reads the state token."""
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        super().__init__()
+        self.proj = Projections(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, t, s, _ = x.shape
+        q, k, v = (y.flatten(0, 1) for y in self.proj(x))  # (b t) s k e
+        seen = torch.ones(s, s, dtype=torch.bool, device=x.device)
+        seen[:-1, -1] = False
+        return self.proj.out(attend(q, k, v, seen).unflatten(0, (b, t)))
+
+
+class TimeAttention(nn.Module):
+    """Each token reads the same token of the last ``context_frames`` frames, itself included."""
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        super().__init__()
+        self.proj = Projections(config)
+        self.window = config.context_frames
+
+    def forward(self, x: Tensor, layer: int, cache: TimeCache | None = None) -> Tensor:
+        q, k, v = self.proj(x)  # b t s k e
+        if cache is None:
+            return self.proj.out(self._whole(q, k, v))
+        positions = cache.positions()[:, None]
+        q, k = rotate(q, positions), rotate(k, positions)
+        keys, values, filled = cache.update(layer, k[:, 0], v[:, 0])
+        b, s = keys.shape[:2]
+        mask = None if filled is None else filled[:, None].expand(-1, s, -1).reshape(b * s, 1, 1, -1)
+        out = attend(rearrange(q, "b t s k e -> (b s) t k e"), keys.flatten(0, 1), values.flatten(0, 1), mask)
+        return self.proj.out(rearrange(out, "(b s) t w -> b t s w", b=b))
+
+    def _whole(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        b, t = q.shape[:2]
+        positions = torch.arange(t, device=q.device)[None]
+        q, k = rotate(q, positions), rotate(k, positions)
+        age = positions[0, :, None] - positions[0, None, :]
+        seen = (age >= 0) & (age < self.window)
+        out = attend(*(rearrange(y, "b t s k e -> (b s) t k e") for y in (q, k, v)), seen)
+        return rearrange(out, "(b s) t w -> b t s w", b=b)

@@ -1,0 +1,69 @@
+"""Size and shape of the dynamics transformer: one dataclass, every default the `small` preset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class DynamicsConfig:
+    """Block-causal transformer over (time, space); see ``worldsim/dynamics/transformer.py``.
+
+    ``context_frames`` is the window of time attention, so a rollout's memory and step cost are
+    fixed by it. ``finest_steps`` is the number of sampling steps of the finest step size, a power of two.
+    """
+
+    n_tokens: int = 32  # latent tokens a frame
+    grid_height: int = 4  # n_tokens = grid_height * grid_width
+    grid_width: int = 8
+    latent_dim: int = 32
+    width: int = 256
+    layers: int = 8
+    heads: int = 4
+    kv_heads: int = 2
+    time_every: int = 2  # time attention in every n-th layer
+    registers: int = 2
+    mlp_ratio: float = 2.6667
+    condition_width: int = 128  # per-frame conditioning vector
+    context_frames: int = 24
+    finest_steps: int = 16
+    text_dim: int = 384
+
+    def __post_init__(self) -> None:
+        if self.grid_height * self.grid_width != self.n_tokens:
+            raise ValueError(
+                f"DynamicsConfig: expected n_tokens = grid_height * grid_width, "
+                f"got {self.n_tokens} and {self.grid_height} x {self.grid_width}"
+            )
+        if self.width % self.heads or self.heads % self.kv_heads or (self.width // self.heads) % 2:
+            raise ValueError(
+                "DynamicsConfig: expected width divisible by heads into an even head size, and heads by kv_heads, "
+                f"got width={self.width}, heads={self.heads}, kv_heads={self.kv_heads}"
+            )
+        if self.layers % self.time_every:
+            raise ValueError(
+                f"DynamicsConfig: expected layers divisible by time_every, got {self.layers} and {self.time_every}"
+            )
+        if self.finest_steps < 1 or self.finest_steps & (self.finest_steps - 1):
+            raise ValueError(f"DynamicsConfig: expected finest_steps to be a power of two, got {self.finest_steps}")
+        if self.context_frames < 2:
+            raise ValueError(f"DynamicsConfig: expected context_frames of at least 2, got {self.context_frames}")
+
+    @property
+    def head_dim(self) -> int:
+        return self.width // self.heads
+
+    @property
+    def hidden(self) -> int:
+        """Width of the SwiGLU hidden layer, a multiple of 32."""
+        return max(32, round(self.width * self.mlp_ratio / 32) * 32)
+
+    @property
+    def step_levels(self) -> int:
+        """Number of step sizes: 1/finest, ..., 1/2, 1."""
+        return self.finest_steps.bit_length()
+
+    @property
+    def frame_tokens(self) -> int:
+        """Tokens a frame including registers and the state token."""
+        return self.n_tokens + self.registers + 1

@@ -1,0 +1,155 @@
+"""The dynamics: a block-causal transformer that predicts clean latents from noisy ones.
+
+After Dreamer 4 (Hafner et al. 2025, section 3): factorised space and time attention, per-frame
+signal level and step size, x-prediction, registers, and a state token that frame tokens cannot
+read. Conditions enter by adaptive layer norm (DiT, Peebles & Xie 2023, section 3.2) instead of
+in-context tokens, and each token is also shown the same token of the frame before.
+
+Axis legend: b batch, t frames, n latent tokens, d latent channels, s frame tokens
+(n + registers + 1 state token, the last), w width, c conditioning width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from worldsim.dynamics.attention import SpaceAttention, TimeAttention, TimeCache
+from worldsim.dynamics.conditioning import Conditioner, FrameCondition, Scene, fourier
+from worldsim.dynamics.config import DynamicsConfig
+from worldsim.dynamics.heads import StateHeads
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The frame before the first of a clip, as the model saw it: latents (b, n, d), signal level (b,) or -1."""
+
+    latents: Tensor
+    signal: Tensor
+
+    @classmethod
+    def none(cls, latents: Tensor) -> Previous:
+        """No frame before, for latents (b, t, n, d)."""
+        return cls(torch.zeros_like(latents[:, 0]), -torch.ones_like(latents[:, 0, 0, 0]))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted clean latents (b, t, n, d) and raw state-head outputs (b, t, heads)."""
+
+    latents: Tensor
+    state: Tensor
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward layer (Shazeer 2020)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(width, 2 * hidden, bias=False), nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.up(x).chunk(2, dim=-1)
+        return self.down(F.silu(gate) * value)
+
+
+class Modulated(nn.Module):
+    """x + gate * layer(scale * norm(x) + shift), with gate, scale and shift from the frame's condition."""
+
+    def __init__(self, config: DynamicsConfig, layer: nn.Module) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(config.width, elementwise_affine=False)
+        self.modulation = nn.Linear(config.condition_width, 3 * config.width)
+        self.layer = layer
+
+    def forward(self, x: Tensor, condition: Tensor, *context: object) -> Tensor:
+        gate, scale, shift = self.modulation(condition)[:, :, None].chunk(3, dim=-1)
+        return x + (1 + gate) * self.layer(torch.addcmul(shift, self.norm(x), 1 + scale), *context)
+
+
+class Block(nn.Module):
+    """Space attention, time attention in every ``time_every``-th block, feed-forward."""
+
+    def __init__(self, config: DynamicsConfig, index: int) -> None:
+        super().__init__()
+        self.index = index
+        self.space = Modulated(config, SpaceAttention(config))
+        self.time = Modulated(config, TimeAttention(config)) if (index + 1) % config.time_every == 0 else None
+        self.mlp = Modulated(config, SwiGLU(config.width, config.hidden))
+
+    def forward(self, x: Tensor, condition: Tensor, cache: TimeCache | None) -> Tensor:
+        x = self.space(x, condition)
+        if self.time is not None:
+            x = self.time(x, condition, self.index, cache)
+        return self.mlp(x, condition)
+
+
+class Dynamics(nn.Module):
+    """x-prediction of every frame's clean latents from its noisy ones, the past and the conditions."""
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        super().__init__()
+        self.config = config
+        w = config.width
+        self.place_features = 32
+        self.embed = nn.Linear(2 * config.latent_dim, w)
+        self.place = nn.Linear(2 * self.place_features, w)
+        self.extra = nn.Parameter(torch.zeros(config.registers + 1, w))
+        self.conditioner = Conditioner(config)
+        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
+        self.final = nn.RMSNorm(w)
+        self.to_latents = nn.Linear(w, config.latent_dim)
+        self.heads = StateHeads(w)
+        self.apply(self._initialise)
+        for block in self.blocks:
+            for part in (block.space, block.time, block.mlp):
+                if part is not None:
+                    nn.init.zeros_(part.modulation.weight)
+                    out = part.layer.down if isinstance(part.layer, SwiGLU) else part.layer.proj.out
+                    nn.init.normal_(out.weight, std=0.02 / (2 * config.layers) ** 0.5)
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5 / 2)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.2)
+
+    @property
+    def time_layers(self) -> list[int]:
+        """Indices of the blocks that attend over time, which a cache must hold."""
+        return [block.index for block in self.blocks if block.time is not None]
+
+    def forward(
+        self,
+        latents: Tensor,
+        condition: FrameCondition,
+        scene: Scene,
+        previous: Previous | None = None,
+        cache: TimeCache | None = None,
+    ) -> Prediction:
+        """Predict from noisy ``latents`` (b, t, n, d); with a ``cache``, t is 1 and the past is in the cache."""
+        previous = previous or Previous.none(latents)
+        before = torch.cat((previous.latents[:, None], latents[:, :-1]), dim=1)
+        before_signal = torch.cat((previous.signal[:, None], condition.signal[:, :-1]), dim=1)
+        c = self.conditioner(condition, before_signal, scene)
+        x = self.embed(torch.cat((latents, before), dim=-1)) + self._places(latents.device)
+        extra = self.extra.expand(*x.shape[:2], -1, -1)
+        state = extra[:, :, -1:] + self.conditioner.command(condition.command)[:, :, None]
+        x = torch.cat((x, extra[:, :, :-1], state), dim=2)
+        for block in self.blocks:
+            x = block(x, c, cache)
+        x = self.final(x)
+        return Prediction(self.to_latents(x[:, :, : self.config.n_tokens]), self.heads(x[:, :, -1]))
+
+    def _places(self, device: torch.device) -> Tensor:
+        """Embedding of each token's place in the picture, in [0, 1]^2, so that it carries over to other sizes."""
+        rows = (torch.arange(self.config.grid_height, device=device) + 0.5) / self.config.grid_height
+        columns = (torch.arange(self.config.grid_width, device=device) + 0.5) / self.config.grid_width
+        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
+        return self.place(fourier(grid, self.place_features, 1.0, 32.0).flatten(-2))
