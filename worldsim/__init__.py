@@ -1,0 +1,1 @@
+"""A learned driving world: episodes, tokenizer, dynamics, rollout engine, training and evaluation."""
