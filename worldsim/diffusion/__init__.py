@@ -1,0 +1,1 @@
+"""Diffusion as pure functions: path, training targets, sampler. Knows no network."""

@@ -1,0 +1,1 @@
+"""The dynamics transformer and its state heads."""
