@@ -1,0 +1,170 @@
+"""The engine: streaming equals recomputing, the future never changes the past, state is a value."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from worldsim.diffusion.path import noisy
+from worldsim.dynamics.conditioning import FrameCondition, Scene
+from worldsim.dynamics.config import DynamicsConfig
+from worldsim.engine import Engine, EngineConfig
+from worldsim.tokenizer import TokenizerConfig
+from worldsim.types import MOTION_FIELDS
+from worldsim.world_model import WorldConfig, WorldModel
+
+CONTEXT = 5
+
+
+@pytest.fixture(scope="module")
+def world() -> WorldModel:
+    tokenizer = TokenizerConfig(
+        height=32, width=64, latent_dim=8, channels=[16, 16, 16], encoder_blocks=[1, 1, 1], decoder_blocks=[1, 1, 1],
+        detail_channels=16,
+    )  # fmt: skip
+    dynamics = DynamicsConfig(
+        n_tokens=8, grid_height=2, grid_width=4, latent_dim=8, width=32, layers=4, heads=2, kv_heads=1, registers=1,
+        condition_width=16, context_frames=CONTEXT, finest_steps=8,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = WorldModel(WorldConfig(tokenizer, dynamics))
+    with torch.no_grad():  # fresh modulations are zero; wake them so that conditions matter
+        for parameter in model.dynamics.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def scene_of(batch: int) -> Scene:
+    scene = Scene.unknown(batch, 384)
+    scene.fields[:, 0] = torch.arange(batch) % 3
+    return scene
+
+
+def drive(frames: int, batch: int = 2, seed: int = 0) -> torch.Tensor:
+    return 0.3 * torch.randn(batch, frames, len(MOTION_FIELDS), generator=torch.Generator().manual_seed(seed))
+
+
+def test_streaming_equals_full_recompute(world: WorldModel) -> None:
+    """Remembering frames one by one through the ring buffer gives what one pass over all of them gives,
+    well past the window (the buffer has wrapped around)."""
+    frames, batch = 3 * CONTEXT + 2, 2
+    latents = torch.randn(batch, frames, 8, 8, generator=torch.Generator().manual_seed(1))
+    motion = drive(frames)
+    engine = Engine(world, EngineConfig(steps=2, start_steps=4, context_signal=0.9))
+    state = engine.empty(scene_of(batch), seeds=[3, 4])
+    streamed, kept = [], []
+    with torch.no_grad():
+        for t in range(frames):
+            condition = engine._condition(motion[:, t], None)
+            kept.append(noisy(latents[:, t : t + 1], engine._noise(state), condition.signal))
+            seen = world.predict(kept[-1], condition, state.scene, state.previous, state.cache)
+            streamed.append(seen)
+            state.cache.advance()
+            state.previous = type(state.previous)(kept[-1][:, 0], condition.signal[:, 0])
+        whole = world.predict(
+            torch.cat(kept, 1),
+            FrameCondition(
+                torch.full((batch, frames), 0.9),
+                torch.zeros(batch, frames, dtype=torch.int64),
+                motion,
+                torch.ones(batch, frames, dtype=torch.bool),
+                torch.zeros(batch, frames, dtype=torch.int64),
+            ),
+            scene_of(batch),
+        )
+    assert torch.allclose(torch.cat([s.latents for s in streamed], 1), whole.latents, atol=2e-4)
+    assert torch.allclose(torch.cat([s.state for s in streamed], 1), whole.state, atol=2e-4)
+
+
+@pytest.mark.parametrize("what", ["latents", "motion", "command"])
+def test_a_future_frame_or_action_never_changes_the_past(world: WorldModel, what: str) -> None:
+    frames = 2 * CONTEXT
+    latents, motion = torch.randn(1, frames, 8, 8), drive(frames, 1)
+    command = torch.zeros(1, frames, dtype=torch.int64)
+
+    def outputs() -> tuple[torch.Tensor, torch.Tensor]:
+        condition = FrameCondition(
+            torch.full((1, frames), 0.7), torch.zeros(1, frames, dtype=torch.int64), motion,
+            torch.ones(1, frames, dtype=torch.bool), command,
+        )  # fmt: skip
+        with torch.no_grad():
+            seen = world.predict(latents, condition, scene_of(1))
+        return seen.latents, seen.state
+
+    before = outputs()
+    cut = 6
+    {"latents": latents, "motion": motion, "command": command}[what][:, cut] += 1
+    after = outputs()
+    for a, b in zip(before, after, strict=True):
+        assert torch.equal(a[:, :cut], b[:, :cut])
+    assert not torch.equal(before[1][:, cut], after[1][:, cut])
+
+
+def test_frames_cannot_read_the_state_token(world: WorldModel) -> None:
+    """The command enters by the state token alone, so it moves the heads and never the picture."""
+    engine = Engine(world, EngineConfig(steps=2, start_steps=4))
+    context = torch.randn(1, 3, 8, 8)
+    follow, _ = engine.start(context, drive(3, 1), scene_of(1), [0])
+    turn = follow.clone()
+    a = engine.step(follow, drive(1, 1)[:, 0], torch.tensor([0]))
+    b = engine.step(turn, drive(1, 1)[:, 0], torch.tensor([1]))
+    assert torch.equal(a.latents, b.latents)
+    assert not torch.equal(a.state.lane_offset_m, b.state.lane_offset_m)
+
+
+def test_state_is_a_value(world: WorldModel) -> None:
+    """A restored copy repeats the future exactly; a branch under another motion departs from it."""
+    engine = Engine(world, EngineConfig(steps=2, start_steps=4))
+    motion = drive(8)
+    state, _ = engine.start(torch.randn(2, 4, 8, 8), motion[:, :4], scene_of(2), [1, 2])
+    saved = state.clone()
+    first = [engine.step(state, motion[:, t]).latents for t in range(4, 8)]
+    again = [engine.step(saved, motion[:, t]).latents for t in range(4, 8)]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    branch, other = state.clone(), state
+    a = engine.step(branch, motion[:, 0]).latents
+    b = engine.step(other, motion[:, 0] + 1).latents
+    assert not torch.equal(a, b)
+
+
+def test_a_rollout_does_not_depend_on_its_neighbours(world: WorldModel) -> None:
+    engine = Engine(world, EngineConfig(steps=2, start_steps=4))
+    context, motion = torch.randn(3, 4, 8, 8), drive(6, 3)
+    state, _ = engine.start(context, motion[:, :4], scene_of(3), [1, 2, 3])
+    together = [engine.step(state, motion[:, t]).latents[1] for t in (4, 5)]
+    scene = scene_of(3).select(torch.tensor([1]))
+    alone, _ = engine.start(context[1:2], motion[1:2, :4], scene, [2])
+    single = [engine.step(alone, motion[1:2, t]).latents[0] for t in (4, 5)]
+    for a, b in zip(together, single, strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_put_restarts_one_rollout_of_a_batch(world: WorldModel) -> None:
+    """Rollouts at different positions share a batch, and each goes on as it would alone."""
+    engine = Engine(world, EngineConfig(steps=1, start_steps=4))
+    motion = drive(12)
+    state, _ = engine.start(torch.randn(2, 8, 8, 8), motion[:, :8], scene_of(2), [1, 2])
+    fresh, _ = engine.start(torch.randn(1, 2, 8, 8), motion[:1, :2], scene_of(1), [9])
+    expected = engine.step(fresh.clone(), motion[:1, 8]).latents[0]
+    state.put(torch.tensor([1]), fresh)
+    mixed = engine.step(state, torch.cat((motion[:1, 8], motion[:1, 8]))).latents[1]
+    assert torch.allclose(mixed, expected, atol=1e-4)
+
+
+def test_memory_is_constant(world: WorldModel) -> None:
+    engine = Engine(world, EngineConfig(steps=1, start_steps=4))
+    state, _ = engine.imagine(scene_of(2), [0, 1])
+    before = state.cache.nbytes
+    for _ in range(4 * CONTEXT):
+        engine.step(state, torch.zeros(2, len(MOTION_FIELDS)))
+    assert state.cache.nbytes == before
+    assert state.cache.position.tolist() == [4 * CONTEXT + 1] * 2
+
+
+def test_bad_settings_and_shapes_are_refused(world: WorldModel) -> None:
+    with pytest.raises(ValueError, match=r"sampling steps: expected one of \[1, 2, 4, 8\], got 3"):
+        Engine(world, EngineConfig(steps=3))
+    engine = Engine(world, EngineConfig(steps=1, start_steps=1))
+    state, _ = engine.imagine(scene_of(1), [0])
+    with pytest.raises(ValueError, match="expected motion of shape"):
+        engine.step(state, torch.zeros(1, 2))

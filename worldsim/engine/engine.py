@@ -1,0 +1,147 @@
+"""The streaming engine: one frame in, one frame out, at a cost that does not grow.
+
+Each step draws the next frame's latents in a few sampling passes that see the past through the ring
+buffer, then one more pass writes the frame, slightly noised, into the buffer and reads the state
+heads. The slight noise (Dreamer 4, section 3.3) keeps the past looking as it did in training.
+
+Axis legend: b rollouts, t frames, n latent tokens, d latent channels, h w image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worldsim.diffusion.path import noisy
+from worldsim.diffusion.sampler import check_steps, sample
+from worldsim.dynamics.conditioning import FrameCondition, Scene
+from worldsim.dynamics.heads import StateHeads, StateReading
+from worldsim.dynamics.transformer import Previous
+from worldsim.engine.cache import RingCache
+from worldsim.engine.state import RolloutState
+from worldsim.types import MOTION_FIELDS
+from worldsim.world_model import WorldModel, denoiser
+
+
+@dataclass
+class EngineConfig:
+    """How a rollout is drawn. ``steps`` and ``start_steps`` are powers of two."""
+
+    steps: int = 4  # sampling passes a frame
+    start_steps: int = 16  # for a start frame drawn from words alone
+    context_signal: float = 0.9  # signal level at which past frames are remembered
+    guidance: float = 1.0  # above 1 follows the scene description harder, at twice the cost
+    start_guidance: float = 2.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step gives, for each of b rollouts."""
+
+    latents: Tensor  # (b, n, d) standardised
+    state: StateReading  # each (b,)
+    trust: Tensor  # (b,) in (0, 1]: near 1 where the model is sure, small far from what it knows
+
+
+class Engine:
+    """Rolls a world model forward. It never trains and never touches the global random state."""
+
+    def __init__(self, world: WorldModel, config: EngineConfig | None = None) -> None:
+        self.world = world.eval()
+        self.config = config = config or EngineConfig()
+        self.finest = world.config.dynamics.finest_steps
+        check_steps(config.steps, self.finest)
+        check_steps(config.start_steps, self.finest)
+        if not 0.0 < config.context_signal <= 1.0:
+            raise ValueError(f"EngineConfig.context_signal: expected a level in (0, 1], got {config.context_signal}")
+
+    def empty(self, scene: Scene, seeds: Sequence[int]) -> RolloutState:
+        """Rollouts that have seen nothing yet, one for each scene and seed."""
+        if len(scene) != len(seeds):
+            raise ValueError(f"Engine.empty: expected as many seeds as scenes, got {len(seeds)} and {len(scene)}")
+        c, device = self.world.config.dynamics, self.world.device
+        generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        latents = torch.zeros(len(seeds), c.n_tokens, c.latent_dim, device=device)
+        previous = Previous(latents, torch.full((len(seeds),), -1.0, device=device))
+        scene = Scene(scene.fields.clone(), scene.text.clone(), scene.text_known.clone())
+        return RolloutState(RingCache.empty(self.world.dynamics, len(seeds)), previous, scene, generators)
+
+    @torch.no_grad()
+    def start(
+        self, latents: Tensor, motion: Tensor, scene: Scene, seeds: Sequence[int], command: Tensor | None = None
+    ) -> tuple[RolloutState, Step]:
+        """Read context frames: latents (b, t, n, d), motion (b, t, m) where ``motion[:, t]`` led into frame t.
+
+        A NaN row of motion is "not known". Returns the state and what the heads say of the last frame.
+        """
+        self._check_motion(motion, latents.shape[:2])
+        state = self.empty(scene, seeds)
+        for t in range(latents.shape[1]):
+            condition = self._condition(motion[:, t], command)
+            step = self._remember(state, latents[:, t], latents[:, t], condition)
+        return state, step
+
+    @torch.no_grad()
+    def imagine(self, scene: Scene, seeds: Sequence[int]) -> tuple[RolloutState, Step]:
+        """Draw a start frame from the scene description alone, and remember it."""
+        state = self.empty(scene, seeds)
+        nothing = torch.full((len(seeds), len(MOTION_FIELDS)), float("nan"), device=self.world.device)
+        step = self._draw(state, nothing, None, self.config.start_steps, self.config.start_guidance)
+        return state, step
+
+    @torch.no_grad()
+    def step(self, state: RolloutState, motion: Tensor, command: Tensor | None = None) -> Step:
+        """Advance ``state`` in place by one frame under ``motion`` (b, m) and route ``command`` (b,)."""
+        self._check_motion(motion, (len(state),))
+        return self._draw(state, motion, command, self.config.steps, self.config.guidance)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (..., n, d) -> frames (..., h, w, 3) uint8."""
+        return self.world.decode(latents)
+
+    def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
+        condition = self._condition(motion, command)
+        predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
+        drawn = sample(predict, self._noise(state), steps, self.finest)
+        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+
+    def _remember(self, state: RolloutState, latents: Tensor, guess: Tensor, condition: FrameCondition) -> Step:
+        """Write a frame into the past; ``guess`` is what was expected before it was drawn."""
+        kept = noisy(latents[:, None], self._noise(state), condition.signal)
+        seen = self.world.predict(kept, condition, state.scene, state.previous, state.cache)
+        state.cache.advance()
+        state.previous = Previous(kept[:, 0], condition.signal[:, 0])
+        reading = StateHeads.read(seen.state[:, 0])
+        disagreement = (guess - seen.latents[:, 0]).square().mean(dim=(1, 2)).sqrt()
+        trust = torch.exp(-(disagreement / self.world.trust_scale - 1.0).clamp_min(0.0))
+        return Step(latents, reading, trust)
+
+    def _noise(self, state: RolloutState) -> Tensor:
+        """(b, 1, n, d), each rollout's from its own generator, so that none depends on its neighbours."""
+        c = self.world.config.dynamics
+        shape = (1, c.n_tokens, c.latent_dim)
+        return torch.stack([torch.randn(shape, generator=g, device=g.device) for g in state.generators])
+
+    def _condition(self, motion: Tensor, command: Tensor | None) -> FrameCondition:
+        """Conditions of one remembered frame from motion (b, m); the sampler replaces the levels."""
+        b, device = len(motion), self.world.device
+        command = torch.zeros(b, dtype=torch.int64) if command is None else command
+        return FrameCondition(
+            signal=torch.full((b, 1), self.config.context_signal, device=device),
+            step=torch.zeros(b, 1, dtype=torch.int64, device=device),
+            motion=motion[:, None].to(device),
+            motion_known=~motion.isnan().any(dim=-1, keepdim=True).to(device),
+            command=command[:, None].to(device),
+        )
+
+    @staticmethod
+    def _check_motion(motion: Tensor, leading: tuple[int, ...] | torch.Size) -> None:
+        expected = (*leading, len(MOTION_FIELDS))
+        if tuple(motion.shape) != expected:
+            raise ValueError(
+                f"Engine: expected motion of shape {expected} ({', '.join(MOTION_FIELDS)}), got {tuple(motion.shape)}"
+            )

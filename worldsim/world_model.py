@@ -1,0 +1,124 @@
+"""The world model: tokenizer, dynamics and diffusion joined.
+
+Axis legend: b batch, t frames, h w image, n latent tokens, d latent channels.
+Latents outside this file are standardised (zero mean, unit variance a channel); the tokenizer's own,
+bounded by tanh, stay inside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from worldsim.diffusion.shortcut import Predict
+from worldsim.dynamics.conditioning import FrameCondition, Scene
+from worldsim.dynamics.config import DynamicsConfig
+from worldsim.dynamics.transformer import Dynamics, Prediction, Previous, TimeCache
+from worldsim.tokenizer import Tokenizer, TokenizerConfig
+from worldsim.types import FRAME_RATE_HZ
+
+
+@dataclass
+class WorldConfig:
+    """Everything needed to rebuild a world model's modules."""
+
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+    frame_rate_hz: float = FRAME_RATE_HZ
+
+    def __post_init__(self) -> None:
+        ours = (self.dynamics.n_tokens, self.dynamics.latent_dim)
+        theirs = (self.tokenizer.n_tokens, self.tokenizer.latent_dim)
+        if ours != theirs:
+            raise ValueError(
+                f"WorldConfig: the dynamics expects {ours[0]} tokens of {ours[1]} channels, "
+                f"but the tokenizer makes {theirs[0]} of {theirs[1]}; set dynamics.n_tokens and dynamics.latent_dim to match"
+            )
+
+
+class LatentScale(nn.Module):
+    """Standardises tokenizer latents by each channel's mean and deviation over the training set."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latent_dim))
+        self.register_buffer("std", torch.ones(latent_dim))
+
+    def fit(self, latents: Tensor) -> None:
+        """Take statistics of tokenizer latents (..., d)."""
+        flat = latents.flatten(0, -2).float()
+        self.mean.copy_(flat.mean(0))
+        self.std.copy_(flat.std(0).clamp_min(1e-3))
+
+    def standardise(self, latents: Tensor) -> Tensor:
+        return (latents - self.mean) / self.std
+
+    def restore(self, latents: Tensor) -> Tensor:
+        return (latents * self.std + self.mean).clamp(-1.0, 1.0)
+
+
+class WorldModel(nn.Module):
+    """Predicts what the camera will see. Built from a WorldConfig; weights come from a checkpoint."""
+
+    trust_scale: Tensor
+
+    def __init__(self, config: WorldConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tokenizer = Tokenizer(config.tokenizer)
+        self.dynamics = Dynamics(config.dynamics)
+        self.scale = LatentScale(config.dynamics.latent_dim)
+        # Disagreement (see engine) that nine in ten held-out frames stay below.
+        self.register_buffer("trust_scale", torch.ones(()))
+
+    @property
+    def device(self) -> torch.device:
+        return self.scale.mean.device
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames (..., h, w, 3) uint8 -> standardised latents (..., n, d)."""
+        return self.scale.standardise(self.tokenizer.encode(frames).to(self.device))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Standardised latents (..., n, d) -> frames (..., h, w, 3) uint8."""
+        return self.tokenizer.decode(self.scale.restore(latents))
+
+    def predict(
+        self,
+        latents: Tensor,
+        condition: FrameCondition,
+        scene: Scene,
+        previous: Previous | None = None,
+        cache: TimeCache | None = None,
+    ) -> Prediction:
+        """Clean latents and state-head outputs from noisy latents (b, t, n, d)."""
+        return self.dynamics(latents, condition, scene, previous, cache)
+
+
+def denoiser(
+    dynamics: Dynamics,
+    condition: FrameCondition,
+    scene: Scene,
+    previous: Previous | None = None,
+    cache: TimeCache | None = None,
+    guidance: float = 1.0,
+) -> Predict:
+    """The dynamics as a function of (noisy latents, signal, step level), for the sampler and for targets.
+
+    ``guidance`` above 1 pushes away from what would be drawn with the scene hidden (Ho & Salimans 2022).
+    """
+
+    def predict(latents: Tensor, signal: Tensor, step: Tensor) -> Tensor:
+        levels = replace(condition, signal=signal, step=step)
+        told = dynamics(latents, levels, scene, previous, cache).latents
+        if guidance == 1.0:
+            return told
+        untold = dynamics(latents, levels, scene.hidden(), previous, cache).latents
+        return untold + guidance * (told - untold)
+
+    return predict
