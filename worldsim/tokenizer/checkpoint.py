@@ -1,0 +1,58 @@
+"""A tokenizer on disk: one safetensors file whose header holds format version, configuration and figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from worldsim.storage import atomic_path
+from worldsim.tokenizer.autoencoder import Tokenizer
+from worldsim.tokenizer.config import TokenizerConfig
+
+FORMAT_VERSION = 1
+FILE_NAME = "tokenizer.safetensors"
+
+
+def save_tokenizer(path: Path | str, tokenizer: Tokenizer, figures: dict[str, float] | None = None) -> Path:
+    """Write ``tokenizer`` to ``path`` (a file, or a folder for FILE_NAME in it), atomically; returns the file."""
+    path = _file(path)
+    header = {"format_version": FORMAT_VERSION, "config": asdict(tokenizer.config), "figures": figures or {}}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tokenizer.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"tokenizer": json.dumps(header)})
+    return path
+
+
+def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Tokenizer:
+    """The tokenizer in ``path`` (a file, or a folder that holds FILE_NAME), ready to encode and decode.
+
+    Raises ValueError for a missing or damaged file or one of another format version.
+    """
+    path = _file(path)
+    if not path.exists():
+        raise ValueError(f"tokenizer: expected a file at {path}, found none; train one, or name the right folder")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as handle:
+            header = json.loads((handle.metadata() or {}).get("tokenizer", "{}"))
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"tokenizer: {path} is damaged ({error}); copy or train it again") from error
+    if header.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"tokenizer: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
+            "convert it with the release that wrote it, or train it again"
+        )
+    with torch.device("meta"):
+        tokenizer = Tokenizer(TokenizerConfig(**header["config"]))
+    tokenizer.load_state_dict(tensors, assign=True)
+    return tokenizer.eval().requires_grad_(False)
+
+
+def _file(path: Path | str) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".safetensors" else path / FILE_NAME
