@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 CONFIG_PACKAGE = "configs"
 PRESET_GROUP = "preset"
+SIZES = ("tiny", "small", "base", "large")
+"""The presets that ship, smallest first."""
 
 
 def load(schema: type[T], name: str | None = None, overrides: Sequence[str] = ()) -> T:
@@ -59,10 +61,11 @@ def stacked(layers: Iterable[Layer]) -> dict[str, Any]:
 
 
 def options(group: str = "") -> list[str]:
-    """Names of the YAML files in ``configs/GROUP``, or in ``configs`` itself."""
+    """Names of the YAML files in ``configs/GROUP``, or in ``configs`` itself; presets by size, others by name."""
     folder = resources.files(CONFIG_PACKAGE) / group
-    names = [item.name for item in folder.iterdir()] if folder.is_dir() else []
-    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+    files = [item.name for item in folder.iterdir()] if folder.is_dir() else []
+    names = sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
+    return sorted(names, key=lambda name: SIZES.index(name) if name in SIZES else len(SIZES))
 
 
 def compose(schema: type, name: str | None, overrides: Sequence[str]) -> list[Layer]:

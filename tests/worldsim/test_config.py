@@ -139,7 +139,7 @@ def test_mistakes_in_yaml_name_the_file(package: Path) -> None:
 
 
 def test_unknown_preset_and_config_suggest_the_nearest(package: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown preset 'smal'.*\['large', 'small'\].*'small'"):
+    with pytest.raises(ValueError, match=r"unknown preset 'smal'.*\['small', 'large'\].*'small'"):
         load(Job, "job", ["preset=smal", "out=a"])
     with pytest.raises(ValueError, match=r"unknown config 'jbo'.*'job'"):
         load(Job, "jbo")

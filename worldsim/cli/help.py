@@ -40,7 +40,8 @@ def command_help(command: Command, schema: type, values: Mapping[str, Any]) -> s
         meaning = "size of the whole system; fills the keys below" if group == PRESET_GROUP else f"configs/{group}"
         lines.append(f"{INDENT}{group}={'|'.join(options(group))}  {meaning}")
     lines += ["", "Keys, each with its type and the value it has if you say nothing:"]
-    for key in describe(schema, values):
+    keys = [key for key in describe(schema, values) if key.path not in groups]
+    for key in sorted(keys, key=lambda key: "." in key.path):  # the command's own keys before those of its parts
         lines += _key_lines(key)
     return "\n".join(lines)
 

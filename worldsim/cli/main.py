@@ -1,6 +1,7 @@
 """``worldsim COMMAND key=value ...``: finds the command, fills its config, runs it, words its errors.
 
-Exit codes: 0 done, 1 the machine refused (disk, missing extra), 2 wrong input, 130 interrupted.
+Exit codes: 0 done, 1 the machine or the numbers refused (disk, missing extra, diverged), 2 wrong input,
+130 interrupted.
 ``WORLDSIM_DEBUG=1`` shows tracebacks and debug logging.
 """
 
@@ -16,6 +17,7 @@ from worldsim.cli.help import command_help, general_help
 from worldsim.cli.origin import check_siblings
 from worldsim.errors import choose
 
+INTERRUPTED = 130
 HELP = ("--help", "-h", "help")
 
 
@@ -28,11 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(arguments)
     except KeyboardInterrupt:
         _say("interrupted; what was finished is kept, and the same command goes on from there")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe left, as in `worldsim info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, ArithmeticError) as error:
         if debug:
             raise
         _say(str(error) or type(error).__name__)
@@ -69,6 +71,8 @@ def _run(command: Command, arguments: list[str]) -> int:
         print(command_help(command, schema, values))
         return 0
     result = command.runner()(load(schema, command.config_name, overrides))
+    if getattr(result, "interrupted", False):  # a training run that a signal stopped and that saved itself
+        return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 

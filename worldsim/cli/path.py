@@ -1,0 +1,25 @@
+"""The commands that worldsim itself brings, in the order of the data path. Their modules load when they run."""
+
+from __future__ import annotations
+
+from worldsim.cli.command import Command
+
+TRAIN_TOKENIZER = Command(
+    "train-tokenizer",
+    summary="learn to turn frames into a few latents and back, from a folder of episodes",
+    example="data=data/road preset=tiny loop.out=runs/tokenizer",
+    config="worldsim.training.tokenizer:TrainTokenizerConfig",
+    run="worldsim.training.tokenizer:train_tokenizer",
+    config_name="train_tokenizer",
+    place=30,
+)
+
+INFO = Command(
+    "info",
+    summary="print what a preset costs to train and to roll out, without allocating anything",
+    example="preset=base rollouts=16",
+    config="worldsim.presets:Preset",
+    run="worldsim.cli.info:info",
+    config_name="info",
+    place=90,
+)
