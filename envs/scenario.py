@@ -1,0 +1,224 @@
+"""Scenarios: what road, traffic, weather and drive an episode is about, the same file for both worlds.
+
+In a YAML file of ``configs/scenario`` any value may be a list, which means "choose one by seed".
+``Scenario.concretise`` makes that choice. A timeline of events will be one more field here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from worldsim.errors import choose, nearest
+from worldsim.types import COMMANDS, SCENE_VOCABULARY, SceneFields
+
+LANES_OF: dict[str, tuple[int, ...]] = {
+    "highway": (2, 3, 4, 5),
+    "curves": (2, 3, 4),
+    "racetrack": (1, 2, 3),
+    "merge": (2, 3, 4),
+    "roundabout": (1,),
+    "intersection": (1,),
+    "two_way": (1, 2),
+    "exit": (2, 3, 4),
+}
+"""Lanes in the ego's direction that each road can have."""
+
+TARGET_SPEED_MPS = {
+    "highway": 26.0,
+    "curves": 17.0,
+    "racetrack": 13.0,
+    "merge": 22.0,
+    "roundabout": 9.0,
+    "intersection": 9.0,
+    "two_way": 16.0,
+    "exit": 22.0,
+}
+"""Where a scenario names no target speed, the one its road suggests."""
+
+_RANGES = {"ego_speed_mps": (0.0, 40.0), "target_speed_mps": (1.0, 40.0), "horizon_s": (1.0, 3600.0)}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What an episode is about. A tuple or list stands for "one of these, by seed"; see ``concretise``.
+
+    Speeds are in m/s, ``horizon_s`` in seconds. ``ego_speed_mps`` and ``target_speed_mps`` may be None: from the
+    road. ``command`` is the way the ego is to take at branchings; None leaves it to chance. ``lanes`` are those in
+    the ego's direction; None is any number that the road can have. An empty ``caption`` is written from the fields.
+    ``seed`` fixes everything that chance decides, whatever seed ``reset`` is given.
+    """
+
+    name: str = "custom"
+    purpose: str = ""
+    road: Any = "highway"
+    lanes: Any = None
+    traffic: Any = "medium"
+    weather: Any = "clear"
+    time_of_day: Any = "day"
+    ego_speed_mps: Any = None
+    target_speed_mps: Any = None
+    command: Any = None
+    horizon_s: Any = 60.0
+    caption: str = ""
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for key in _CHOICES:
+            values = _options(getattr(self, key))
+            if not values:
+                raise ValueError(f"scenario {self.name!r}: key `{key}`: expected a value or a list of them, got []")
+            for value in values:
+                self._check(key, value)
+        for key, (low, high) in _RANGES.items():
+            for value in _options(getattr(self, key)):
+                if value is None and key != "horizon_s":
+                    continue
+                number = isinstance(value, int | float) and not isinstance(value, bool)
+                if not number or not low <= float(value) <= high:
+                    raise ValueError(
+                        f"scenario {self.name!r}: key `{key}`: expected a number in [{low:g}, {high:g}], got {value!r}"
+                    )
+        for road in _options(self.road):
+            if not any(self._fits(road, lanes) for lanes in _options(self.lanes)):
+                raise ValueError(
+                    f"scenario {self.name!r}: key `lanes`: road {road!r} can have {list(LANES_OF[road])}, "
+                    f"got {self.lanes!r}"
+                )
+        if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
+            raise ValueError(f"scenario {self.name!r}: key `seed`: expected a whole number >= 0, got {self.seed!r}")
+
+    def _check(self, key: str, value: Any) -> None:
+        allowed = _CHOICES[key]
+        if value is None and key in ("lanes", "command"):
+            return
+        if isinstance(value, bool) or value not in allowed:
+            raise ValueError(
+                f"scenario {self.name!r}: key `{key}`: expected one of {list(allowed)}, got {value!r}"
+                f"{nearest(value, allowed)}"
+            )
+
+    @staticmethod
+    def _fits(road: str, lanes: int | None) -> bool:
+        return lanes is None or lanes in LANES_OF[road]
+
+    @property
+    def is_concrete(self) -> bool:
+        """Whether nothing is left to chance in the scene."""
+        single = all(len(_options(getattr(self, key))) == 1 for key in (*_CHOICES, *_RANGES))
+        return single and self.lanes is not None and None not in (self.ego_speed_mps, self.target_speed_mps)
+
+    def concretise(self, rng: np.random.Generator) -> Scenario:
+        """Choose one value wherever there are several, and fill in what follows from the road."""
+        drawn: dict[str, Any] = {}
+        for key in (*_CHOICES, *_RANGES):
+            options = _options(getattr(self, key))
+            if key == "lanes":
+                options = [
+                    lanes
+                    for option in options
+                    for lanes in (LANES_OF[drawn["road"]] if option is None else (option,))
+                    if self._fits(drawn["road"], lanes)
+                ]
+            drawn[key] = options[int(rng.integers(len(options)))]
+        if drawn["target_speed_mps"] is None:
+            drawn["target_speed_mps"] = TARGET_SPEED_MPS[drawn["road"]]
+        if drawn["ego_speed_mps"] is None:
+            drawn["ego_speed_mps"] = round(float(drawn["target_speed_mps"] * rng.uniform(0.6, 1.0)), 2)
+        concrete = dataclasses.replace(self, **drawn)
+        return dataclasses.replace(concrete, caption=self.caption or describe(concrete.fields))
+
+    @property
+    def fields(self) -> SceneFields:
+        """The scene's structured fields; None where they are left to chance."""
+
+        def single(key: str) -> Any:
+            options = _options(getattr(self, key))
+            return options[0] if len(options) == 1 else None
+
+        return SceneFields(**{key: single(key) for key in SCENE_VOCABULARY})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], origin: str = "scenario") -> Scenario:
+        """A scenario from plain values, as in a YAML file; errors name ``origin``, key and what is allowed."""
+        known = [item.name for item in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ValueError(f"{origin}: unknown key `{key}`: expected one of {known}{nearest(key, known)}")
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise ValueError(f"{origin}: {error}") from error
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {**SCENE_VOCABULARY, "command": COMMANDS}
+
+
+def _options(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+_NUMBERS = {1: "single-lane", 2: "two-lane", 3: "three-lane", 4: "four-lane", 5: "five-lane"}
+_PLACES = {
+    "highway": "highway",
+    "curves": "winding road",
+    "racetrack": "racetrack",
+    "merge": "highway with a merging on-ramp",
+    "roundabout": "road with a roundabout",
+    "intersection": "road with an intersection",
+    "two_way": "two-way country road",
+    "exit": "highway with an exit",
+}
+_WEATHERS = {"clear": "clear weather", "rain": "rain", "fog": "fog", "snow": "snow"}
+_MOMENTS = {"day": "by day", "dusk": "at dusk", "night": "at night"}
+_COMPANY = {"none": "no traffic", "light": "light traffic", "medium": "traffic", "heavy": "heavy traffic"}
+
+
+def describe(fields: SceneFields) -> str:
+    """A caption from the fields that are known."""
+    lanes = f"{_NUMBERS[fields.lanes]} " if fields.lanes is not None else ""
+    words = [f"driving on a {lanes}{_PLACES[fields.road] if fields.road else 'road'}"]
+    if fields.time_of_day:
+        words.append(_MOMENTS[fields.time_of_day])
+    if fields.weather:
+        words.append(f"in {_WEATHERS[fields.weather]}")
+    sentence = " ".join(words)
+    return f"{sentence}, {_COMPANY[fields.traffic]}" if fields.traffic else sentence
+
+
+def _shipped() -> dict[str, Any]:
+    folder = resources.files("configs") / "scenario"
+    return {item.name.removesuffix(".yaml"): item for item in folder.iterdir() if item.name.endswith(".yaml")}
+
+
+def list_scenarios() -> list[str]:
+    """Names of the scenarios that ship."""
+    return sorted(_shipped())
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """A shipped scenario by name, or any by the path of its YAML file.
+
+    Raises ValueError for an unknown name or file, an unknown key or an impossible value.
+    """
+    if str(name).endswith((".yaml", ".yml")):
+        source: Any = Path(name)
+        if not source.is_file():
+            raise ValueError(f"scenario file {source}: it does not exist; names that ship are {list_scenarios()}")
+    else:
+        shipped = _shipped()
+        source = shipped[choose(str(name), sorted(shipped), "scenario")]
+    try:
+        values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"scenario file {source}: not valid YAML ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"scenario file {source}: expected keys and values, got {type(values).__name__}")
+    return Scenario.from_dict({"name": Path(str(source)).stem, **values}, origin=f"scenario file {source}")
