@@ -7,7 +7,7 @@ Facet frame: metres, x along the thing's heading, y to its left, z up from the g
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,20 @@ class Facets:
             owner=np.array([owner for _, owner in flat], dtype=np.intp),
         )
 
-    def ranges(self, things: int) -> Array:
+    def take(self, rows: Indices, owner: Indices) -> Facets:
+        """These rows, which belong to other owners now."""
+        return Facets(self.corners[rows], self.count[rows], self.colour[rows], self.glow[rows], self.shine[rows],
+                      self.tint[rows], self.reach[rows], owner)  # fmt: skip
+
+    @staticmethod
+    def join(first: Facets, second: Facets) -> Facets:
+        """Both, with the owners of the second counted on from the first's."""
+        later = int(first.owner[-1]) + 1 if len(first.owner) else 0
+        columns = {f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Facets)}
+        columns["owner"][len(first.owner) :] += later
+        return Facets(**columns)
+
+    def ranges(self, things: int) -> Indices:
         """(things + 1,) where each thing's facets start."""
         return np.searchsorted(self.owner, np.arange(things + 1))
 

@@ -94,7 +94,8 @@ class Ground:
         v, u = np.mgrid[0 : spec.height * fine, 0 : spec.width * fine]
         rays = self.camera.rays((u + 0.5) / fine, (v + 0.5) / fine)
         below = (rays[..., 2] < -1e-9).astype(np.float32)
-        cover = cv2.resize(below, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        size = (spec.width, spec.height)
+        cover = np.asarray(cv2.resize(below, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
         v, u = np.mgrid[0 : spec.height, 0 : spec.width]
         rays = self.camera.rays(u + 0.5, v + 0.5)
         drop = np.minimum(rays[..., 2], -1e-6)
@@ -129,8 +130,8 @@ class Ground:
         nearest = float(np.minimum(self.distance[row][seen], FADE_M[1]).min())
         wide = nearest / spec.fx / self.levels[level].texel_m
         long = nearest**2 / (height * spec.fy)
-        across = 1 if wide < 0.8 else 2 if wide < 2.5 else 4
-        down = next((count for count in (1, 2, 4, 8) if long / count <= 0.8), 16)
+        across = 1 if wide < 0.8 else 2 if wide < 3.0 else 4
+        down = next((count for count in (1, 2, 4) if long / count <= 1.0), 8)
         return level, across, down
 
     def _footprint(self, level: int) -> Array:

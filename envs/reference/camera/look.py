@@ -66,8 +66,8 @@ SKY: dict[tuple[str, str], tuple[Colour, Colour]] = {  # (weather, time) -> zeni
     ("fog", "night"): ((40, 42, 45), (52, 54, 56)),
     ("snow", "night"): ((34, 38, 54), (54, 58, 74)),
 }
-AMBIENT: dict[str, Colour] = {"day": (0.56, 0.58, 0.62), "dusk": (0.42, 0.35, 0.42), "night": (0.10, 0.12, 0.19)}
-SUN: dict[str, Colour] = {"day": (0.68, 0.64, 0.56), "dusk": (1.10, 0.56, 0.22), "night": (0.03, 0.04, 0.07)}
+AMBIENT: dict[str, Colour] = {"day": (0.56, 0.58, 0.62), "dusk": (0.50, 0.42, 0.48), "night": (0.10, 0.12, 0.19)}
+SUN: dict[str, Colour] = {"day": (0.68, 0.64, 0.56), "dusk": (0.86, 0.47, 0.20), "night": (0.03, 0.04, 0.07)}
 SUN_ELEVATION_DEG = {"day": 48.0, "dusk": 9.0, "night": 40.0}
 SUNSHINE = {"clear": 1.0, "rain": 0.06, "fog": 0.03, "snow": 0.10}
 SKYLIGHT: dict[str, Colour] = {  # what clouds do to the light of the whole sky

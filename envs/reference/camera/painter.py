@@ -11,11 +11,9 @@ import numpy.typing as npt
 
 from .facets import Array, Facets, Indices
 from .look import Look, headlight_cone
-from .projection import NEAR_M, Pinhole, clip_near
+from .projection import NEAR_M, SHIFT, Pinhole
 
 Image = npt.NDArray[np.uint8]
-SHIFT = 4
-FARTHEST_PX = 20_000.0  # keeps OpenCV's fixed-point arithmetic exact
 
 
 def stand(corners: Array, place: Array, yaw: Array) -> Array:
@@ -52,14 +50,9 @@ class Painter:
         order = np.flatnonzero(seen)
         order = order[np.argsort(-far[order], kind="stable")]
         colours = self._light(facets, corners, normal, order, look, sun)
-        pixels, counts = self._project(points[order], facets.count[order])
-        low, high = pixels.min(axis=1), pixels.max(axis=1)
-        rows, cols = canvas.shape[:2]
-        inside = (high[:, 0] >= -1) & (low[:, 0] <= cols) & (high[:, 1] >= -1) & (low[:, 1] <= rows) & (counts > 2)
-        fixed = np.round(np.clip(pixels, -FARTHEST_PX, FARTHEST_PX) * (1 << SHIFT)).astype(np.int32)
-        shades = colours.tolist()
-        for index in np.flatnonzero(inside).tolist():
-            cv2.fillConvexPoly(canvas, fixed[index, : counts[index]], shades[index], cv2.LINE_AA, SHIFT)
+        pixels, counts = self.camera.outlines(points[order], facets.count[order], self.scale)
+        for outline, count, colour in zip(pixels, counts, colours.tolist(), strict=True):
+            cv2.fillConvexPoly(canvas, outline[:count], colour, cv2.LINE_AA, SHIFT)
 
     def _light(self, facets: Facets, corners: Array, normal: Array, order: Indices, look: Look, sun: Array) -> Array:
         """Colours (len(order), 3) after light and air."""
@@ -79,17 +72,3 @@ class Painter:
         distance = np.sqrt(np.einsum("pc,pc->p", middle, middle))
         air = look.transmission(distance)[:, None]
         return np.array(look.horizon) + (colour - np.array(look.horizon)) * air
-
-    def _project(self, points: Array, counts: Indices) -> tuple[Array, Indices]:
-        """Canvas pixels (p, v', 2) as OpenCV counts them, and how many corners each facet has after clipping."""
-        cut = np.flatnonzero(points[..., 2].min(axis=1) < NEAR_M)
-        if len(cut):
-            room = max(points.shape[1] + 1, 3)
-            points = np.concatenate([points, np.repeat(points[:, -1:], room - points.shape[1], axis=1)], axis=1)
-            counts = counts.copy()
-            for index in cut:
-                kept = clip_near(points[index, : counts[index]])
-                counts[index] = len(kept)
-                points[index, : len(kept)] = kept
-                points[index, len(kept) :] = kept[-1] if len(kept) else (0, 0, NEAR_M)
-        return self.camera.to_pixels(points) * self.scale - 0.5, counts

@@ -43,10 +43,10 @@ def fall(image: Image, camera: Pinhole, scene: Scene, look: Look) -> Image:
     fixed = np.round(np.stack([head, end], axis=1).clip(-2000, 4000) * 16).astype(np.int32)
     if look.weather == "rain":
         wide = max(1, round(camera.spec.width / 256))
-        cv2.polylines(veil, list(fixed), False, strength, wide, cv2.LINE_AA, 4)
+        cv2.polylines(veil, list(fixed), False, (strength,), wide, cv2.LINE_AA, 4)
     else:
         size = 0.028 * camera.spec.fx / head_c[seen, 2]
         for (x, y), radius in zip(fixed[:, 0].tolist(), size.tolist(), strict=True):
-            shade = strength * min(1.0, radius / 0.7)
+            shade = (strength * min(1.0, radius / 0.7),)
             cv2.circle(veil, (x, y), max(8, round(16 * radius)), shade, -1, cv2.LINE_AA, 4)
-    return cv2.add(image, cv2.merge([veil] * 3))
+    return np.asarray(cv2.add(image, cv2.merge([veil] * 3)), dtype=np.uint8)

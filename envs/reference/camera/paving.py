@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .noise import periodic_noise
+from .projection import SHIFT
 from .scene import LaneLine, RoadMap
 
 Array = npt.NDArray[np.float64]
@@ -20,7 +21,7 @@ DASH_M, DASH_PERIOD_M = 4.0, 12.0
 SHOULDER_M = 0.9
 NOISE_PERIOD_M, NOISE_TEXEL_M = 128.0, 0.5
 PAINT = {"white": np.array([236.0, 236.0, 230.0]), "yellow": np.array([240.0, 190.0, 50.0])}
-SHIFT = 4
+SMOOTH = 4  # texture is drawn this much coarser than edges and paint
 
 
 def resample(points: Array, longest: float) -> Array:
@@ -97,17 +98,24 @@ class Paving:
     def tile(self, x0: float, y0: float, texel_m: float, n: int, supersample: int) -> Image:
         """The square from world (x0, y0) with sides of ``n * texel_m`` metres, (n, n, 3)."""
         fine, m = texel_m / supersample, n * supersample
-        scale, half = fine / NOISE_TEXEL_M, 0.5 * fine
+        grain = self._grain(x0, y0, fine * SMOOTH, m // SMOOTH)
+        image = _ramp(grain[..., 0], self.grass_ramp, m)
+        box = np.array([x0, y0, x0 + m * fine, y0 + m * fine])
+        if self._pave(image, grain[..., 1], box, fine):
+            self._paint(image, box, fine)
+        if supersample > 1:
+            image = np.asarray(cv2.resize(image, (n, n), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return image
+
+    def _grain(self, x0: float, y0: float, texel_m: float, n: int) -> Image:
+        """Noise (n, n, 2) of the square from world (x0, y0)."""
+        scale, half = texel_m / NOISE_TEXEL_M, 0.5 * texel_m
         start_x = ((x0 + half) % NOISE_PERIOD_M) / NOISE_TEXEL_M
         start_y = ((y0 + half) % NOISE_PERIOD_M) / NOISE_TEXEL_M
         place = np.array([[scale, 0, start_x], [0, scale, start_y]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        grain = cv2.warpAffine(self.noise, place, (m, m), flags=flags, borderMode=cv2.BORDER_WRAP)
-        image = cv2.LUT(cv2.merge([grain[..., 0]] * 3), self.grass_ramp[:, None, :])
-        box = np.array([x0, y0, x0 + m * fine, y0 + m * fine])
-        if self._pave(image, grain[..., 1], box, fine):
-            self._paint(image, box, fine)
-        return image if supersample == 1 else cv2.resize(image, (n, n), interpolation=cv2.INTER_AREA)
+        grain = cv2.warpAffine(self.noise, place, (n, n), flags=flags, borderMode=cv2.BORDER_WRAP)
+        return np.asarray(grain, dtype=np.uint8)
 
     def _pave(self, image: Image, grain: Image, box: Array, texel_m: float) -> bool:
         """Lay shoulder and asphalt; False if none of the road is in ``box``."""
@@ -119,9 +127,8 @@ class Paving:
         cv2.polylines(image, outlines, True, self.gravel.tolist(), thick, cv2.LINE_8, SHIFT)
         mask = np.zeros(image.shape[:2], np.uint8)
         for outline in outlines:
-            cv2.fillPoly(mask, [outline], 255, cv2.LINE_8, SHIFT)
-        asphalt = cv2.LUT(cv2.merge([grain] * 3), self.tarmac_ramp[:, None, :])
-        cv2.copyTo(asphalt, mask, image)
+            cv2.fillPoly(mask, [outline], (255,), cv2.LINE_8, SHIFT)
+        cv2.copyTo(_ramp(grain, self.tarmac_ramp, len(image)), mask, image)
         return True
 
     def _paint(self, image: Image, box: Array, texel_m: float) -> None:
@@ -130,6 +137,12 @@ class Paving:
         colours = (self.tarmac + (self.quad_colour[near] - self.tarmac) * cover).tolist()
         for quad, colour in zip(_texels(self.quads[near], box, texel_m), colours, strict=True):
             cv2.fillConvexPoly(image, quad, colour, cv2.LINE_AA, SHIFT)
+
+
+def _ramp(grain: Image, ramp: Image, n: int) -> Image:
+    """Noise to colours (n, n, 3)."""
+    colours = cv2.LUT(cv2.merge([grain] * 3), ramp[:, None, :])
+    return np.asarray(cv2.resize(colours, (n, n), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def _touching(boxes: Array, box: Array, margin: float) -> npt.NDArray[np.intp]:

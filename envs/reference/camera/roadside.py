@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .facets import CORNERS, Array, Colour, Facet, Facets, box, panel
+from .facets import CORNERS, Array, Colour, Facet, Facets, Indices, box, panel
 from .scene import RoadMap
 
 Maker = Callable[[np.random.Generator], list[Facet]]
@@ -57,23 +57,23 @@ def _facing(points: list[tuple[float, float]]) -> list[tuple[float, float, float
 
 def broadleaf(rng: np.random.Generator) -> list[Facet]:
     height, radius = rng.uniform(5.5, 9.0), rng.uniform(1.8, 3.0)
-    leaf = _mix((44, 92, 40), (96, 116, 40), rng.uniform())
+    leaf = _mix((56, 122, 46), (124, 148, 50), rng.uniform())
     if rng.uniform() < 0.15:
-        leaf = (150, 84, 36)
+        leaf = (196, 106, 40)
     middle = height - radius
     return [
         Facet(_face(-0.16, 0, 0.16, middle), (78, 58, 42), reach=90.0),
-        Facet(_blob(middle, radius, radius, 0.8), _mix(leaf, (14, 26, 16), 0.38)),
+        Facet(_blob(middle, radius, radius, 0.8), _mix(leaf, (14, 30, 18), 0.32)),
         Facet(_blob(middle + 0.28 * radius, 0.78 * radius, 0.68 * radius), leaf, reach=120.0),
     ]
 
 
 def conifer(rng: np.random.Generator) -> list[Facet]:
     height, half = rng.uniform(6.0, 11.0), rng.uniform(1.3, 2.0)
-    leaf = _mix((26, 66, 46), (48, 92, 56), rng.uniform())
+    leaf = _mix((34, 88, 58), (60, 118, 68), rng.uniform())
     return [
         Facet(_face(-0.15, 0, 0.15, 1.2), (70, 52, 40), reach=60.0),
-        Facet(_facing([(-half, 0.9), (half, 0.9), (0.0, 0.72 * height)]), _mix(leaf, (10, 22, 18), 0.35)),
+        Facet(_facing([(-half, 0.9), (half, 0.9), (0.0, 0.72 * height)]), _mix(leaf, (10, 26, 20), 0.28)),
         Facet(_facing([(-0.74 * half, 0.40 * height), (0.74 * half, 0.40 * height), (0.0, height)]), leaf),
     ]
 
@@ -182,9 +182,9 @@ class Roadside:
     yaw: Array  # (n,)
     faces_camera: Array  # (n,) bool
     shade: Array  # (n, 2) width and height of what casts a shadow; width 0 casts none
-    variant: Array  # (n,) int: which thing of the bank
+    variant: Indices  # (n,) which thing of the bank
     bank: Facets
-    starts: Array  # where each variant's facets start in the bank
+    starts: Indices  # where each variant's facets start in the bank
 
     @classmethod
     def plant(cls, road: RoadMap, seed: int) -> Roadside:
@@ -211,6 +211,16 @@ class Roadside:
             place=table[:, :2].copy(), yaw=table[:, 2].copy(), faces_camera=table[:, 3] > 0, shade=table[:, 4:6].copy(),
             variant=table[:, 6].astype(np.intp), bank=facets, starts=facets.ranges(len(things)),
         )  # fmt: skip
+
+    def facets(self, rows: Indices, away: Array) -> tuple[Facets, Indices]:
+        """Facets (p) of the things in ``rows`` (n,) that are ``away`` (n,) metres off, and whose they are (p,)."""
+        first = self.starts[self.variant[rows]]
+        counts = self.starts[self.variant[rows] + 1] - first
+        owner = np.repeat(np.arange(len(rows)), counts)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        facet = first[owner] + within
+        kept = away[owner] < self.bank.reach[facet]
+        return self.bank.take(facet[kept], owner[kept]), owner[kept]
 
 
 def _strew(edge: Array, species: Species, rng: np.random.Generator, rarity: Array, lean: Array) -> Array:
@@ -257,7 +267,7 @@ def _distance_to_asphalt(road: RoadMap) -> Callable[[Array], Array]:
     cols, rows = (np.ceil((high - low) / cell).astype(int) + 1).tolist()
     free = np.ones((rows, cols), np.uint8)
     for surface in surfaces:
-        cv2.fillPoly(free, [np.round(((surface - low) / cell - 0.5) * 16).astype(np.int32)], 0, cv2.LINE_8, 4)
+        cv2.fillPoly(free, [np.round(((surface - low) / cell - 0.5) * 16).astype(np.int32)], (0,), cv2.LINE_8, 4)
     distance = cv2.distanceTransform(free, cv2.DIST_L2, 3)
 
     def look_up(places: Array) -> Array:

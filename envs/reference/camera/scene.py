@@ -25,7 +25,7 @@ class LaneLine:
 
 @dataclass(frozen=True, eq=False)
 class RoadMap:
-    """The static ground: asphalt, paint, and where the roadside begins. Compared by identity, so it can be cached on."""
+    """The static ground: asphalt, paint, where the roadside begins. Compared by identity, so it can be cached on."""
 
     surfaces: tuple[Points, ...]  # polygons (k, 2) of drivable asphalt; they may overlap
     lines: tuple[LaneLine, ...]

@@ -34,7 +34,7 @@ class Sky:
         elevation = np.arctan2(rays[..., 2], np.hypot(rays[..., 0], rays[..., 1]))
         self.top = float(elevation.max(initial=0.1)) + 0.02
         self.density = min(spec.fx, 400.0)  # panorama pixels per radian
-        self.cols = int(round(2 * math.pi * self.density))
+        self.cols = round(2 * math.pi * self.density)
         self.density = self.cols / (2 * math.pi)
         self.map_x = ((azimuth + math.pi) * self.density).astype(np.float32)
         self.map_y = ((self.top - elevation) * self.density - 0.5).astype(np.float32)
@@ -49,15 +49,16 @@ class Sky:
             once = self._panorama(seed, look)
             self._panoramas[key] = np.concatenate([once, once, once[:, :2]], axis=1)
         turn = ((yaw - math.pi) % (2 * math.pi)) * self.density - 0.5
-        return cv2.remap(
+        picture = cv2.remap(
             self._panoramas[key], self.map_x + np.float32(turn), self.map_y, cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
+        return np.asarray(picture, dtype=np.uint8)
 
     def _panorama(self, seed: int, look: Look) -> Image:
         fine = 2
         rng = np.random.default_rng((seed & 0xFFFFFFFF, 37))
-        rows = int(math.ceil((self.top + BELOW) * self.density))
+        rows = math.ceil((self.top + BELOW) * self.density)
         density = self.density * fine
         elevation = self.top - (np.arange(rows * fine) + 0.5)[:, None] / density
         azimuth = (np.arange(self.cols * fine) + 0.5)[None, :] / density

@@ -27,8 +27,9 @@ HEADLAMP: Colour = (236, 236, 226)
 NEAR_DETAIL, DETAIL = 32.0, 70.0  # metres
 
 
-def _hull(sides: dict[str, tuple], tint: float = 1.0, colour: Colour = (0, 0, 0), **shades: float) -> list[Facet]:
-    return [Facet(corners, colour, tint=tint * shades.get(name, 1.0)) for name, corners in sides.items()]
+def _hull(sides: dict[str, tuple], tint: float = 1.0) -> list[Facet]:
+    """Bodywork in the vehicle's own colour."""
+    return [Facet(corners, (0, 0, 0), tint=tint) for corners in sides.values()]
 
 
 def _wheels(rear: float, front: float, radius_x: float, radius_z: float) -> list[Facet]:
@@ -125,8 +126,8 @@ def _obstacle(_: bool) -> list[Facet]:
     sides = box((-0.5, -0.5, 0.0), (0.5, 0.5, 1.0), (0.08, 0.08, 0.08))
     facets = [Facet(corners, (246, 120, 24)) for corners in sides.values()]
     for low, high in ((0.24, 0.44), (0.66, 0.86)):
-        band = box((-0.5 + 0.08 * low - 0.004, -0.504 + 0.08 * low, low), (0.504 - 0.08 * low, 0.504 - 0.08 * low, high),
-                   (0.016, 0.016, 0.016))  # fmt: skip
+        half = 0.504 - 0.08 * low
+        band = box((-half, -half, low), (half, half, high), (0.016, 0.016, 0.016))
         facets += [Facet(corners, (246, 244, 240)) for name, corners in band.items() if name != "top"]
     return facets
 
@@ -138,7 +139,7 @@ def _inset(corners: tuple, share: float) -> tuple:
 
 
 @cache
-def bank() -> tuple[Facets, Array]:
+def bank() -> tuple[Facets, Indices]:
     """Facets of every kind, first calm and then braking, and where each starts."""
     makers = (_car, _van, _truck, _obstacle)
     things = [make(braking) for make in makers for braking in (False, True)]
@@ -161,13 +162,11 @@ def vehicle_facets(vehicles: tuple[VehicleView, ...]) -> Facets:
     size = np.array([(v.length, v.width, v.height) for v in vehicles]).reshape(-1, 3)
     own = np.array([v.colour for v in vehicles], dtype=np.float64).reshape(-1, 3)
     tint = source.tint[rows, None]
-    colour = np.where(tint > 0, 0.0, source.colour[rows])
-    partly = (tint > 0) & (tint < 0.5)
-    colour = np.where(partly, source.colour[rows] * (1 - tint), colour) + own[owner] * tint
+    painted: Array = own[owner] * tint + source.colour[rows] * (1 - np.minimum(tint, 1))
     return Facets(
         corners=source.corners[rows] * size[owner][:, None, :],
         count=source.count[rows],
-        colour=colour,
+        colour=painted,
         glow=source.glow[rows],
         shine=source.shine[rows],
         tint=source.tint[rows],
