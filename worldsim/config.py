@@ -21,7 +21,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from worldsim.errors import choose, nearest
-from worldsim.schema import build, describe, holds_text, option, plain
+from worldsim.schema import build, describe, holds_text, option, plain, sections
 
 __all__ = ["Layer", "build", "compose", "load", "opened_groups", "option", "options", "plain", "stacked"]
 
@@ -86,9 +86,9 @@ def compose(schema: type, name: str | None, overrides: Sequence[str]) -> list[La
     fields = {each.name for each in dataclasses.fields(schema)}
     layers = []
     if PRESET_GROUP in groups:
-        sections = values.pop(PRESET_GROUP, {})
-        fitting = {key: section for key, section in sections.items() if key in fields}
-        own = sections.get(name, {})
+        preset = values.pop(PRESET_GROUP, {})
+        fitting = {key: section for key, section in preset.items() if key in sections(schema)}
+        own = preset.get(name, {})
         layers.append(Layer(f"configs/{PRESET_GROUP}/{groups[PRESET_GROUP]}.yaml", _merged(fitting, own)))
     chosen = {key: value for key, value in groups.items() if key in fields}
     return [*layers, Layer(f"configs/{name}.yaml", _merged(values, chosen)), *assigned]

@@ -228,6 +228,11 @@ def _dataclass_in(kind: Any) -> type | None:
     return next((member for member in members if isinstance(member, type) and dataclasses.is_dataclass(member)), None)
 
 
+def sections(schema: type) -> set[str]:
+    """Fields of ``schema`` that are dataclasses themselves."""
+    return {name for name, kind in typing.get_type_hints(schema).items() if _dataclass_in(kind) is not None}
+
+
 def holds_text(schema: type, path: str) -> bool:
     """Whether the field at dotted ``path`` holds text, a path or a Literal, so that its value needs no quotes."""
     kind: Any = schema

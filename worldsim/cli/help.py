@@ -1,4 +1,4 @@
-"""The text of ``worldsim --help`` and ``worldsim COMMAND --help``."""
+"""What the command line prints: ``worldsim --help``, ``worldsim COMMAND --help`` and a command's result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from worldsim.cli.command import Broken, Command
 from worldsim.config import PRESET_GROUP, opened_groups, options
-from worldsim.schema import Key, describe
+from worldsim.schema import Key, describe, plain
 
 INDENT = "  "
 
@@ -46,6 +46,12 @@ def command_help(command: Command, schema: type, values: Mapping[str, Any]) -> s
     return "\n".join(lines)
 
 
+def result_lines(result: object) -> list[str]:
+    """What a command returned, one line for each entry of a dict or field of a dataclass; nothing for the rest."""
+    values = plain(result)
+    return [f"{name}: {_shown(value)}" for name, value in values.items()] if isinstance(values, dict) else []
+
+
 def _key_lines(key: Key) -> list[str]:
     value = "required" if key.default is MISSING else f"= {_shown(key.default)}"
     return [*_hanging(f"{key.path}  ", f"({key.type}) {value}"), *(_hanging("    ", key.help) if key.help else [])]
@@ -57,8 +63,12 @@ def _shown(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, list):
         return f"[{','.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_shown(item)}" for key, item in value.items()) + "}"
     return repr(value) if value == "" else str(value)
 
 

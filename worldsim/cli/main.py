@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from worldsim.cli.command import Command, commands
-from worldsim.cli.help import command_help, general_help
+from worldsim.cli.help import command_help, general_help, result_lines
 from worldsim.cli.origin import check_siblings
 from worldsim.errors import choose
 
@@ -71,6 +71,8 @@ def _run(command: Command, arguments: list[str]) -> int:
         print(command_help(command, schema, values))
         return 0
     result = command.runner()(load(schema, command.config_name, overrides))
+    for line in result_lines(result):
+        print(line)
     if getattr(result, "interrupted", False):  # a training run that a signal stopped and that saved itself
         return INTERRUPTED
     return result if isinstance(result, int) else 0

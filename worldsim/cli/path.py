@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from worldsim.cli.command import Command
 
+PREPARE = Command(
+    "prepare",
+    summary="turn a real driving log into a folder of episodes",
+    example="path=tub.tar.gz out=data/tub",
+    config="worldsim.data.prepare:PrepareConfig",
+    run="worldsim.data.prepare:run",
+    place=20,
+)
+
 TRAIN_TOKENIZER = Command(
     "train-tokenizer",
     summary="learn to turn frames into a few latents and back, from a folder of episodes",
@@ -12,6 +21,16 @@ TRAIN_TOKENIZER = Command(
     run="worldsim.training.tokenizer:train_tokenizer",
     config_name="train_tokenizer",
     place=30,
+)
+
+TRAIN_DYNAMICS = Command(
+    "train-dynamics",
+    summary="learn to predict the next frame's latents from the past, ego motion and the scene",
+    example="data=data/road preset=tiny tokenizer=runs/tokenizer loop.out=runs/dynamics",
+    config="worldsim.training.dynamics:TrainDynamicsConfig",
+    run="worldsim.training.dynamics:train_dynamics",
+    config_name="train_dynamics",
+    place=50,
 )
 
 INFO = Command(

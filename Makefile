@@ -1,0 +1,67 @@
+# make demo    install into .venv and drive the world model that ships beside the reference world
+# make test    install what the tests need and run them
+# make lint    ruff and mypy
+# make world   train the checkpoint that ships, from nothing
+#
+# PYTHON=python3.12     another interpreter (3.11 or 3.12)
+# TORCH='torch==2.13.0' another build of torch. On Linux, PyPI's torch brings gigabytes of CUDA libraries; without a
+#                       GPU the small build will do:
+#                       PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+
+PYTHON ?= $(shell for each in python3.11 python3.12 python3 python; do \
+	$$each -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+	&& echo $$each && break; done)
+TORCH ?= torch
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint format world clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+demo: $(VENV)/installed
+	$(BIN)/worldsim demo
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Every step keeps what is finished: after an interruption, run it again.
+world: $(VENV)/installed-world
+	$(BIN)/worldsim collect out=data/road
+	$(BIN)/worldsim train-tokenizer preset=small data=data/road loop.out=runs/tokenizer
+	$(BIN)/worldsim encode data=data/road tokenizer=runs/tokenizer
+	$(BIN)/worldsim train-dynamics preset=small data=data/road tokenizer=runs/tokenizer loop.out=runs/dynamics
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11 or 3.12 with its venv module on the path, found none;" \
+		"install one, or name it: make demo PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "making $(VENV) with $(PYTHON); installing takes a few minutes"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	$(INSTALL) "$(TORCH)" -e .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(BIN)/python
+	$(INSTALL) "$(TORCH)" -e '.[dev,text]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-world: pyproject.toml | $(BIN)/python
+	$(INSTALL) "$(TORCH)" -e '.[text,train]'
+	@touch $@ $(VENV)/installed
