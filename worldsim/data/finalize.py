@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from worldsim.data.columns import counter_columns, table_bytes, video_feature
 from worldsim.data.layout import (
+    CHUNK_SIZE,
     EPISODES_PATH,
     INFO_PATH,
     STATS_PATH,
@@ -91,9 +92,16 @@ def _renumber(root: Path, record: EpisodeRecord, episode_index: int, first: int,
 
 def _sweep(root: Path, committed: set[int]) -> None:
     """Remove the files of uncommitted episodes that no living process is writing: LeRobot reads all of data/."""
+    for target in (
+        EPISODES_PATH,
+        TASKS_PATH,
+        STATS_PATH,
+    ):  # of a finalize() that was killed: this process holds its lock
+        for path in (root / target).parent.glob(f".{Path(target).stem}.*.tmp.*"):
+            path.unlink(missing_ok=True)
     for path in root.glob("data/chunk-*/*.parquet"):
         digits = path.name.lstrip(".").removeprefix("file-").split(".")[0]
-        index = int(path.parent.name[6:]) * 1000 + int(digits) if digits.isdigit() else -1
+        index = int(path.parent.name[6:]) * CHUNK_SIZE + int(digits) if digits.isdigit() else -1
         if index < 0 or index in committed:
             continue
         with lock(root / "meta" / "claims" / f"{index:06d}.lock", wait=False) as held:

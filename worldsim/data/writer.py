@@ -129,11 +129,13 @@ def write_episode(root: Path | str, episode: Episode) -> EpisodeRecord:
 
 def remove_leftovers(root: Path, index: int) -> None:
     """Remove what a killed writer left of episode ``index``. The caller holds its lock and it has no record."""
-    target = data_file(root, index)
-    for folder in (target.parent, *(root / "videos").glob(f"*/{target.parent.name}")):
-        for path in (*folder.glob(f"{target.stem}.*"), *folder.glob(f".{target.stem}.*.tmp.*")):
-            log.info("removing %s, left by a writer that was stopped", path)
-            path.unlink(missing_ok=True)
+    data, record = data_file(root, index), record_file(root, index)
+    found = list(record.parent.glob(f".{record.stem}.*.tmp.*"))
+    for folder in (data.parent, *(root / "videos").glob(f"*/{data.parent.name}")):
+        found += [*folder.glob(f"{data.stem}.*"), *folder.glob(f".{data.stem}.*.tmp.*")]
+    for path in found:
+        log.info("removing %s, left by a writer that was stopped", path)
+        path.unlink(missing_ok=True)
 
 
 def _check_writable(episode: Episode) -> None:
