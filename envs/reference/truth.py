@@ -14,7 +14,7 @@ from highway_env.road.road import LaneIndex
 
 from worldsim.types import COMMANDS, LEAD_RANGE_M, FloatArray
 
-from .lanes import LaneNetwork, Path, PathLane, Points, station_on
+from .lanes import Path, PathLane, Points, station_on
 from .roads import Edge, Road
 from .traffic import EgoVehicle, Traffic
 
@@ -129,7 +129,8 @@ class Truth:
         self.heading_error = _wrap(ego.heading - self.lane.heading_at(self.station))
         on_lane = abs(self.lateral) <= self.lane.width / 2 and -0.5 <= self.station <= self.lane.length + 0.5
         self.offroad = not on_lane and not self.network.on_surface(ego.position)
-        self.lead_distance, self.closing_speed = self._lead(ego, traffic)
+        self.others = [v for v in traffic.others if math.dist(v.position, ego.position) < 1.5 * LEAD_RANGE_M]
+        self.lead_distance, self.closing_speed = self.lead_on(self.path)
         self.command = self.route.command(self.station, ego.speed)
         self.labels = np.array(
             [
@@ -159,19 +160,20 @@ class Truth:
         self.lane: PathLane = self.network.get_lane(self.index)
         self.station, self.lateral = self.lane.local_coordinates(position)
 
-    def _lead(self, ego: EgoVehicle, traffic: Traffic) -> tuple[float, float]:
-        """Bumper-to-bumper distance and closing speed to the next vehicle along the route."""
+    def lead_on(self, path: Path) -> tuple[float, float]:
+        """Bumper-to-bumper distance (m) and closing speed (m/s) to the next vehicle on a path from the ego on."""
         nearest, closing = LEAD_RANGE_M, 0.0
-        for other in traffic.others:
-            if abs(other.position[0] - ego.position[0]) + abs(other.position[1] - ego.position[1]) > 1.5 * LEAD_RANGE_M:
+        lane = path[0][0]
+        own = lane.local_coordinates(self.position)[0]
+        course = math.cos(_wrap(self.heading - lane.heading_at(own)))
+        for other in self.others:
+            found = station_on(path, other.position, other.WIDTH / 2 - 0.8)
+            if found is None or found[0] <= own:
                 continue
-            found = station_on(self.path, other.position, other.WIDTH / 2 - 0.8)
-            if found is None or found[0] <= self.station:
-                continue
-            gap = max(found[0] - self.station - (other.LENGTH + ego.LENGTH) / 2, 0.0)
+            gap = max(found[0] - own - (other.LENGTH + EgoVehicle.LENGTH) / 2, 0.0)
             if gap < nearest:
                 nearest = gap
-                closing = ego.speed * math.cos(self.heading_error) - other.speed * math.cos(other.heading - found[2])
+                closing = self.speed * course - other.speed * math.cos(other.heading - found[2])
         return nearest, closing
 
     def beside(self, step: int) -> LaneIndex | None:
@@ -187,27 +189,23 @@ class Truth:
 
     def path_of(self, index: LaneIndex) -> Path:
         """The path from a lane of the current edge on."""
-        return self.path if index == self.index else self.network.path(index, self.route.ahead, self.station + 100.0)
+        return self.path if index == self.index else self.network.path(index, self.route.ahead, self.station + 120.0)
 
-    def point_ahead(self, path: Path, distance_m: float) -> Points:
-        """The point (2,) on a path's centre ``distance_m`` ahead of the ego."""
-        lane, offset, station = self._at(path, distance_m)
-        return lane.position(station - offset, 0.0)
-
-    def comfort_speed(self, path: Path) -> float:
-        """Highest comfortable speed here for the bends of a path ahead."""
-        lane, offset, station = self._at(path, 0.0)
-        return lane.comfort_speed_at(station - offset)
-
-    def curvature_ahead(self, path: Path, distance_m: float) -> float:
-        """Curvature (1/m, left positive) of a path ``distance_m`` ahead."""
-        lane, offset, station = self._at(path, distance_m)
-        return lane.curvature_at(station - offset)
-
-    def _at(self, path: Path, distance_m: float) -> tuple[PathLane, float, float]:
+    def on_path(self, path: Path, distance_m: float = 0.0) -> tuple[PathLane, float]:
+        """The lane of a path ``distance_m`` ahead of the ego, and the station there."""
         station = path[0][0].local_coordinates(self.position)[0] + distance_m
         lane, offset = next((part for part in reversed(path) if part[1] <= station), path[0])
-        return lane, offset, station
+        return lane, station - offset
+
+    def room_on(self, index: LaneIndex, ahead_m: float, behind_m: float) -> bool:
+        """Whether no vehicle's centre lies within these distances of the ego along a lane."""
+        lane = self.network.get_lane(index)
+        own = lane.local_coordinates(self.position)[0]
+        for other in self.others:
+            station, lateral = lane.local_coordinates(other.position)
+            if abs(lateral) < lane.width / 2 + 0.5 and -behind_m < station - own < ahead_m:
+                return False
+        return True
 
     @property
     def at_end(self) -> bool:
@@ -217,6 +215,3 @@ class Truth:
 
 def _wrap(angle: float) -> float:
     return (angle + math.pi) % (2 * math.pi) - math.pi
-
-
-__all__ = ["LaneNetwork", "Route", "Truth"]

@@ -1,0 +1,182 @@
+"""Who drives when episodes are collected: mostly well, and badly on purpose, so that the model sees both.
+
+A world model that has only seen experts believes that nothing ever goes wrong (ReSim, Yang et al. 2025). Every driver
+here draws from the np.random.Generator it is given, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from worldsim.errors import choose
+from worldsim.types import FRAME_RATE_HZ, FloatArray
+
+from .scripted import Driver, ScriptedDriver, Style
+
+_STEP_S = 1.0 / FRAME_RATE_HZ
+
+
+def _clipped(steering: float, pedal: float) -> FloatArray:
+    return np.clip(np.array([steering, pedal]), -1.0, 1.0).astype(np.float32)
+
+
+class NoisyDriver(ScriptedDriver):
+    """A good driver whose hands and feet wander: Ornstein-Uhlenbeck noise on both actions."""
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=1 / 10), "noisy")
+
+    def reset(self, env: Any, rng: np.random.Generator) -> None:
+        super().reset(env, rng)
+        self.noise = np.zeros(2)
+        self.spread = rng.uniform(0.05, 0.3, size=2)
+        self.return_s = float(rng.uniform(0.4, 1.5))
+
+    def act(self) -> FloatArray:
+        kick = np.sqrt(2 * _STEP_S / self.return_s) * self.rng.normal(size=2)
+        self.noise += -self.noise * _STEP_S / self.return_s + self.spread * kick
+        steering, pedal = super().act() + self.noise
+        return _clipped(steering, pedal)
+
+
+class _EpisodicDriver(ScriptedDriver):
+    """A driver that alternates between driving on well and misbehaving, each for a random time."""
+
+    calm_s: tuple[float, float] = (2.0, 8.0)
+    wild_s: tuple[float, float] = (0.5, 2.0)
+
+    def reset(self, env: Any, rng: np.random.Generator) -> None:
+        super().reset(env, rng)
+        self.misbehaving = False
+        self.left_s = float(rng.uniform(*self.calm_s))
+
+    def act(self) -> FloatArray:
+        self.left_s -= _STEP_S
+        if self.left_s <= 0:
+            self.misbehaving = not self.misbehaving
+            self.left_s = float(self.rng.uniform(*(self.wild_s if self.misbehaving else self.calm_s)))
+            if self.misbehaving:
+                self.begin()
+            else:
+                self.finish()
+        return self.misbehave() if self.misbehaving else super().act()
+
+    def begin(self) -> None:
+        """Called when misbehaviour begins."""
+
+    def finish(self) -> None:
+        """Called when it ends."""
+
+    def misbehave(self) -> FloatArray:
+        """The action (2,) while misbehaving."""
+        return super().act()
+
+
+class WildDriver(_EpisodicDriver):
+    """Bursts of arbitrary steering and pedals: uniform every step, or held, or weaving; then it recovers."""
+
+    wild_s = (0.5, 2.5)
+
+    def __init__(self) -> None:
+        super().__init__(Style(), "wild")
+
+    def begin(self) -> None:
+        self.manner = str(self.rng.choice(["uniform", "held", "weave"]))
+        self.held = self.rng.uniform(-1, 1, size=2)
+        self.phase = float(self.rng.uniform(0, 2 * np.pi))
+        self.pace = float(self.rng.uniform(2.0, 6.0))
+
+    def misbehave(self) -> FloatArray:
+        if self.manner == "uniform":
+            return _clipped(*self.rng.uniform(-1, 1, size=2))
+        if self.manner == "held":
+            return _clipped(*self.held)
+        self.phase += self.pace * _STEP_S
+        return _clipped(abs(self.held[0]) * np.sin(self.phase), self.held[1])
+
+
+class OffroadDriver(_EpisodicDriver):
+    """Drifts off the road, gently or sharply, and sometimes comes back."""
+
+    calm_s = (1.0, 10.0)
+    wild_s = (2.0, 6.0)
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=0.0), "offroad")
+
+    def begin(self) -> None:
+        self.bias = float(self.rng.choice([-1.0, 1.0]) * self.rng.uniform(3.0, 16.0))
+
+    def finish(self) -> None:
+        self.bias = 0.0
+
+
+class CrasherDriver(_EpisodicDriver):
+    """Drives well until it accelerates, without looking, into whoever is ahead."""
+
+    calm_s = (1.0, 10.0)
+    wild_s = (4.0, 15.0)
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=0.0), "crasher")
+
+    def begin(self) -> None:
+        self.pedal = float(self.rng.uniform(0.2, 1.0))
+
+    def misbehave(self) -> FloatArray:
+        return _clipped(float(ScriptedDriver.act(self)[0]), self.pedal)
+
+
+class StopperDriver(_EpisodicDriver):
+    """Brakes to a stop for no reason, waits, and starts again."""
+
+    calm_s = (3.0, 10.0)
+    wild_s = (2.0, 7.0)
+
+    def __init__(self) -> None:
+        super().__init__(Style(), "stopper")
+
+    def begin(self) -> None:
+        self.pedal = -float(self.rng.uniform(0.15, 1.0))
+
+    def misbehave(self) -> FloatArray:
+        return _clipped(float(ScriptedDriver.act(self)[0]), self.pedal)
+
+
+AGGRESSIVE = Style(
+    speed=(1.15, 1.5),
+    cornering=1.25,
+    time_gap_s=0.5,
+    standstill_m=2.0,
+    acceleration_mps2=3.8,
+    braking_mps2=6.0,
+    lane_changes_per_s=1 / 4,
+    lane_change_mps=2.0,
+    room_s=0.3,
+)
+
+DRIVERS: dict[str, tuple[float, Callable[[], Driver]]] = {
+    "good": (0.35, ScriptedDriver),
+    "noisy": (0.25, NoisyDriver),
+    "aggressive": (0.10, lambda: ScriptedDriver(AGGRESSIVE, "aggressive")),
+    "wild": (0.10, WildDriver),
+    "offroad": (0.07, OffroadDriver),
+    "crasher": (0.08, CrasherDriver),
+    "stopper": (0.05, StopperDriver),
+}
+"""Name -> share of collected episodes, and how to make one."""
+
+
+def make_driver(name: str) -> Driver:
+    """A driver by name; raises ValueError, with the nearest name, for an unknown one."""
+    return DRIVERS[choose(name, DRIVERS, "driver")][1]()
+
+
+def mixture(rng: np.random.Generator) -> Driver:
+    """A driver drawn by the shares of ``DRIVERS``."""
+    names = list(DRIVERS)
+    shares = np.array([DRIVERS[name][0] for name in names])
+    return make_driver(str(rng.choice(names, p=shares / shares.sum())))
