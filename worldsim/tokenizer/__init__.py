@@ -1,7 +1,7 @@
 """Frame <-> latents."""
 
 from worldsim.tokenizer.autoencoder import Tokenizer, frames_from_images, images_from_frames
-from worldsim.tokenizer.checkpoint import load_tokenizer, save_tokenizer
+from worldsim.tokenizer.checkpoint import load_tokenizer, save_tokenizer, tokenizer_hash
 from worldsim.tokenizer.config import TokenizerConfig
 from worldsim.tokenizer.losses import LossConfig, reconstruction_loss, vehicle_weights
 from worldsim.tokenizer.measure import latent_figures, measure
@@ -17,5 +17,6 @@ __all__ = [
     "measure",
     "reconstruction_loss",
     "save_tokenizer",
+    "tokenizer_hash",
     "vehicle_weights",
 ]

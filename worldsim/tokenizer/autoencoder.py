@@ -9,6 +9,9 @@ convolution runs several times faster than the linear layers of a transformer of
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -17,6 +20,9 @@ from torch import Tensor, nn
 from worldsim.tokenizer.blocks import Down, ResBlock, Up
 from worldsim.tokenizer.config import STEM_STRIDE, TokenizerConfig
 from worldsim.types import FrameArray
+
+SPREAD = 0.6
+"""Standard deviation of every channel before the tanh: about 0.5 after it, with few values near the bounds."""
 
 
 class Tokenizer(nn.Module):
@@ -38,6 +44,8 @@ class Tokenizer(nn.Module):
             decoder += [ResBlock(channels) for _ in range(config.decoder_blocks[level])]
         encoder += [nn.GroupNorm(coarse // 8, coarse), nn.SiLU(), nn.Conv2d(coarse, config.latent_dim, 1)]
         self.encoder = nn.Sequential(*encoder)
+        # no channel can die, drift or saturate: the diffusion model gets latents of known mean and spread
+        self.standardise = nn.BatchNorm2d(config.latent_dim, affine=False, momentum=0.02)
         self.decoder = nn.Sequential(
             nn.Conv2d(config.latent_dim, coarse, 3, padding=1),
             *reversed(decoder),
@@ -83,13 +91,26 @@ class Tokenizer(nn.Module):
         if images.ndim != 4 or images.shape[1:] != expected:
             raise ValueError(f"Tokenizer: expected images of shape (b, {expected}), got {tuple(images.shape)}")
         folded = self.encoder(images.contiguous(memory_format=torch.channels_last))
-        return rearrange(torch.tanh(folded.float()), "b d rows columns -> b (rows columns) d")
+        return rearrange(
+            torch.tanh(SPREAD * self.standardise(folded.float())), "b d rows columns -> b (rows columns) d"
+        )
 
     def to_images(self, latents: Tensor) -> Tensor:
         """(b, n, d) -> (b, 3, h, w), about [-1, 1] and not clipped. Differentiable."""
         rows, columns = self.config.grid
         folded = rearrange(latents, "b (rows columns) d -> b d rows columns", rows=rows, columns=columns)
         return self.decoder(folded.contiguous(memory_format=torch.channels_last)).float()
+
+    @torch.no_grad()
+    def calibrate(self, frames: FrameArray, batch: int = 32) -> None:
+        """Measure mean and spread of the channels anew on ``frames`` (b, h, w, 3): averaged weights need their own."""
+        self.standardise.reset_running_stats()
+        before = self.training, self.standardise.momentum
+        self.standardise.train().momentum = None  # the plain average over the batches
+        for start in range(0, len(frames), batch):
+            part = torch.from_numpy(frames[start : start + batch]).to(self.device)
+            self.to_latents(images_from_frames(part))
+        self.standardise.train(before[0]).momentum = before[1]
 
     @torch.no_grad()
     def encode(self, frames: Tensor | FrameArray, batch: int = 64) -> Tensor:
@@ -102,9 +123,12 @@ class Tokenizer(nn.Module):
                 f"got {tuple(frames.shape)} {frames.dtype}; resize the frames to the tokenizer's size"
             )
         flat = frames.reshape(-1, *expected)
-        chunks = [self.to_latents(images_from_frames(part.to(self.device))) for part in flat.split(batch)]
-        latents = torch.cat(chunks) if chunks else flat.new_empty(0, dtype=torch.float32)
-        return latents.reshape(*frames.shape[:-3], self.config.n_tokens, self.config.latent_dim)
+        latents = torch.empty(len(flat), self.config.n_tokens, self.config.latent_dim, device=self.device)
+        with _evaluating(self.standardise):  # a frame's latents must not depend on the batch it comes in
+            for start in range(0, len(flat), batch):
+                part = flat[start : start + batch].to(self.device)
+                latents[start : start + batch] = self.to_latents(images_from_frames(part))
+        return latents.reshape(*frames.shape[:-3], *latents.shape[1:])
 
     @torch.no_grad()
     def decode(self, latents: Tensor, batch: int = 64) -> Tensor:
@@ -115,10 +139,22 @@ class Tokenizer(nn.Module):
                 f"Tokenizer.decode: expected latents (..., {expected[0]}, {expected[1]}), got {tuple(latents.shape)}"
             )
         flat = latents.reshape(-1, *expected).to(self.device)
-        chunks = [frames_from_images(self.to_images(part)) for part in flat.split(batch)]
         size = (self.config.height, self.config.width, 3)
-        frames = torch.cat(chunks) if chunks else torch.empty((0, *size), dtype=torch.uint8)
+        frames = torch.empty((len(flat), *size), dtype=torch.uint8, device=self.device)
+        for start in range(0, len(flat), batch):
+            frames[start : start + batch] = frames_from_images(self.to_images(flat[start : start + batch]))
         return frames.reshape(*latents.shape[:-2], *size)
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
 
 
 def images_from_frames(frames: Tensor) -> Tensor:

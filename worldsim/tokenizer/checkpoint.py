@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -51,6 +52,15 @@ def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Toke
         tokenizer = Tokenizer(TokenizerConfig(**header["config"]))
     tokenizer.load_state_dict(tensors, assign=True)
     return tokenizer.eval().requires_grad_(False)
+
+
+def tokenizer_hash(tokenizer: Tokenizer) -> str:
+    """16 hexadecimal digits that name configuration and weights, so that latents are never read with another's."""
+    digest = hashlib.sha256(json.dumps(asdict(tokenizer.config), sort_keys=True).encode())
+    for name, value in sorted(tokenizer.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _file(path: Path | str) -> Path:

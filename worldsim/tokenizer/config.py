@@ -20,10 +20,10 @@ class TokenizerConfig:
     width: int = 128
     patch: int = 16  # pixels a token covers along each axis: 4, 8, 16, 32, ...
     latent_dim: int = 32
-    channels: list[int] = field(default_factory=lambda: [96, 160, 256])
-    encoder_blocks: list[int] = field(default_factory=lambda: [1, 2, 2])
-    decoder_blocks: list[int] = field(default_factory=lambda: [2, 2, 2])
-    detail_channels: int = 48  # width of the decoder's last block, at half resolution
+    channels: list[int] = field(default_factory=lambda: [64, 128, 256])
+    encoder_blocks: list[int] = field(default_factory=lambda: [1, 1, 1])
+    decoder_blocks: list[int] = field(default_factory=lambda: [1, 2, 2])
+    detail_channels: int = 32  # width of the decoder's last block, at half resolution
     latent_noise: float = 0.15  # training adds noise of a standard deviation drawn from [0, this] for each frame
 
     def __post_init__(self) -> None:

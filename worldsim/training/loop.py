@@ -200,8 +200,8 @@ def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the averaged weights towards the model's; buffers are copied."""
     for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
         slow.lerp_(fast, 1.0 - decay)
-    for slow, fast in zip(average.buffers(), model.buffers(), strict=True):
-        slow.copy_(fast)
+    for slow_buffer, fast_buffer in zip(average.buffers(), model.buffers(), strict=True):
+        slow_buffer.copy_(fast_buffer)
 
 
 def _budget_used(state: TrainState, config: LoopConfig) -> float:
@@ -241,16 +241,18 @@ def _stop_signals() -> Iterator[list[str]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(signal.Signals(number).name)
-        for other, handler in before.items():
-            signal.signal(other, handler)
+        restore()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, note)
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        before[asked] = signal.signal(asked, note)
     try:
         yield noted
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 LATEST, PREVIOUS = "train_state.safetensors", "train_state.previous.safetensors"
+DAMAGED = "train_state.damaged.safetensors"
 
 
 @dataclass
@@ -69,8 +70,8 @@ def save_state(state: TrainState, folder: Path | str) -> Path:
 def load_state(state: TrainState, folder: Path | str) -> bool:
     """Fill ``state`` from the newest good file in ``folder``; False if there is none at all.
 
-    A damaged latest file is passed over with a warning. Raises ValueError if every file is damaged,
-    of another format version, or of another model.
+    A damaged latest file is set aside with a warning, and the one before it is used. Raises ValueError
+    if every file is damaged, of another format version, or of another model.
     """
     candidates = [path for name in (LATEST, PREVIOUS) if (path := Path(folder) / name).exists()]
     faults = []
@@ -82,6 +83,8 @@ def load_state(state: TrainState, folder: Path | str) -> bool:
             faults.append(f"{path.name}: {error}")
             continue
         _apply(state, tensors, header, path)
+        if faults:  # out of the way, or the next save would move it over the good one
+            os.replace(candidates[0], Path(folder) / DAMAGED)
         return True
     if faults:
         raise ValueError(

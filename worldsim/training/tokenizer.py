@@ -69,15 +69,19 @@ def train_tokenizer(
     state = start_state(tokenizer, [optimizer], config.loop)
     logger.info("%d training frames, %d held out", len(train), len(held_out))
     frames, boxes = held_out.spread(config.validation_frames)
+    calibration, _ = train.spread(config.validation_frames)
+    dtype = pick_precision(config.precision, config.device)
 
     def validate(current: TrainState) -> dict[str, float]:
         assert isinstance(current.evaluated, Tokenizer)
-        figures = measure(current.evaluated, frames, boxes)
+        with autocast(dtype, config.device):
+            current.evaluated.calibrate(calibration)
+            figures = measure(current.evaluated, frames, boxes)
         save_tokenizer(config.loop.out, current.evaluated, figures)
         write_json(Path(config.loop.out) / "report.json", {"step": current.step, **figures})
         return figures
 
-    return run_loop(_step_function(config, tokenizer, train, state.generator), state, config.loop, validate)
+    return run_loop(_step_function(config, tokenizer, train, state.generator, dtype), state, config.loop, validate)
 
 
 def read_frames(config: TrainTokenizerConfig, split: str) -> FrameBank:
@@ -92,9 +96,8 @@ def read_frames(config: TrainTokenizerConfig, split: str) -> FrameBank:
 
 
 def _step_function(
-    config: TrainTokenizerConfig, tokenizer: Tokenizer, bank: FrameBank, generator: torch.Generator
+    config: TrainTokenizerConfig, tokenizer: Tokenizer, bank: FrameBank, generator: torch.Generator, dtype: torch.dtype
 ) -> StepFn:
-    dtype = pick_precision(config.precision, config.device)
     height, width = config.tokenizer.height, config.tokenizer.width
 
     def step(_: int) -> tuple[torch.Tensor, dict[str, float]]:
