@@ -3,15 +3,15 @@
 # make lint    ruff and mypy
 # make world   train the checkpoint that ships, from nothing
 #
-# PYTHON=python3.12     another interpreter (3.11 or 3.12)
-# TORCH='torch==2.13.0' another build of torch. On Linux, PyPI's torch brings gigabytes of CUDA libraries; without a
-#                       GPU the small build will do:
-#                       PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+# PYTHON=python3.12  another interpreter (3.11 or 3.12)
+# TORCH=torch        another torch than the one tested here. On Linux, PyPI's torch brings gigabytes of CUDA libraries;
+#                    without a GPU the small build will do:
+#                    PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
 
 PYTHON ?= $(shell for each in python3.11 python3.12 python3 python; do \
 	$$each -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
 	&& echo $$each && break; done)
-TORCH ?= torch
+TORCH ?= torch==2.13.0
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
