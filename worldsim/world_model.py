@@ -34,7 +34,8 @@ class WorldConfig:
         if ours != theirs:
             raise ValueError(
                 f"WorldConfig: the dynamics expects {ours[0]} tokens of {ours[1]} channels, "
-                f"but the tokenizer makes {theirs[0]} of {theirs[1]}; set dynamics.n_tokens and dynamics.latent_dim to match"
+                f"but the tokenizer makes {theirs[0]} of {theirs[1]}; "
+                "set dynamics.n_tokens and dynamics.latent_dim to match"
             )
 
 

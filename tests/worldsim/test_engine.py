@@ -7,31 +7,18 @@ import torch
 
 from worldsim.diffusion.path import noisy
 from worldsim.dynamics.conditioning import FrameCondition, Scene
-from worldsim.dynamics.config import DynamicsConfig
 from worldsim.engine import Engine, EngineConfig
-from worldsim.tokenizer import TokenizerConfig
 from worldsim.types import MOTION_FIELDS
-from worldsim.world_model import WorldConfig, WorldModel
+from worldsim.world_model import WorldModel
+
+from .worlds import tiny_world
 
 CONTEXT = 5
 
 
 @pytest.fixture(scope="module")
 def world() -> WorldModel:
-    tokenizer = TokenizerConfig(
-        height=32, width=64, latent_dim=8, channels=[16, 16, 16], encoder_blocks=[1, 1, 1], decoder_blocks=[1, 1, 1],
-        detail_channels=16,
-    )  # fmt: skip
-    dynamics = DynamicsConfig(
-        n_tokens=8, grid_height=2, grid_width=4, latent_dim=8, width=32, layers=4, heads=2, kv_heads=1, registers=1,
-        condition_width=16, context_frames=CONTEXT, finest_steps=8,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    model = WorldModel(WorldConfig(tokenizer, dynamics))
-    with torch.no_grad():  # fresh modulations are zero; wake them so that conditions matter
-        for parameter in model.dynamics.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model.eval()
+    return tiny_world(CONTEXT)
 
 
 def scene_of(batch: int) -> Scene:
@@ -48,7 +35,7 @@ def test_streaming_equals_full_recompute(world: WorldModel) -> None:
     """Remembering frames one by one through the ring buffer gives what one pass over all of them gives,
     well past the window (the buffer has wrapped around)."""
     frames, batch = 3 * CONTEXT + 2, 2
-    latents = torch.randn(batch, frames, 8, 8, generator=torch.Generator().manual_seed(1))
+    latents = torch.randn(batch, frames, 32, 4, generator=torch.Generator().manual_seed(1))
     motion = drive(frames)
     engine = Engine(world, EngineConfig(steps=2, start_steps=4, context_signal=0.9))
     state = engine.empty(scene_of(batch), seeds=[3, 4])
@@ -79,7 +66,7 @@ def test_streaming_equals_full_recompute(world: WorldModel) -> None:
 @pytest.mark.parametrize("what", ["latents", "motion", "command"])
 def test_a_future_frame_or_action_never_changes_the_past(world: WorldModel, what: str) -> None:
     frames = 2 * CONTEXT
-    latents, motion = torch.randn(1, frames, 8, 8), drive(frames, 1)
+    latents, motion = torch.randn(1, frames, 32, 4), drive(frames, 1)
     command = torch.zeros(1, frames, dtype=torch.int64)
 
     def outputs() -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,7 +90,7 @@ def test_a_future_frame_or_action_never_changes_the_past(world: WorldModel, what
 def test_frames_cannot_read_the_state_token(world: WorldModel) -> None:
     """The command enters by the state token alone, so it moves the heads and never the picture."""
     engine = Engine(world, EngineConfig(steps=2, start_steps=4))
-    context = torch.randn(1, 3, 8, 8)
+    context = torch.randn(1, 3, 32, 4)
     follow, _ = engine.start(context, drive(3, 1), scene_of(1), [0])
     turn = follow.clone()
     a = engine.step(follow, drive(1, 1)[:, 0], torch.tensor([0]))
@@ -116,7 +103,7 @@ def test_state_is_a_value(world: WorldModel) -> None:
     """A restored copy repeats the future exactly; a branch under another motion departs from it."""
     engine = Engine(world, EngineConfig(steps=2, start_steps=4))
     motion = drive(8)
-    state, _ = engine.start(torch.randn(2, 4, 8, 8), motion[:, :4], scene_of(2), [1, 2])
+    state, _ = engine.start(torch.randn(2, 4, 32, 4), motion[:, :4], scene_of(2), [1, 2])
     saved = state.clone()
     first = [engine.step(state, motion[:, t]).latents for t in range(4, 8)]
     again = [engine.step(saved, motion[:, t]).latents for t in range(4, 8)]
@@ -129,7 +116,7 @@ def test_state_is_a_value(world: WorldModel) -> None:
 
 def test_a_rollout_does_not_depend_on_its_neighbours(world: WorldModel) -> None:
     engine = Engine(world, EngineConfig(steps=2, start_steps=4))
-    context, motion = torch.randn(3, 4, 8, 8), drive(6, 3)
+    context, motion = torch.randn(3, 4, 32, 4), drive(6, 3)
     state, _ = engine.start(context, motion[:, :4], scene_of(3), [1, 2, 3])
     together = [engine.step(state, motion[:, t]).latents[1] for t in (4, 5)]
     scene = scene_of(3).select(torch.tensor([1]))
@@ -143,8 +130,8 @@ def test_put_restarts_one_rollout_of_a_batch(world: WorldModel) -> None:
     """Rollouts at different positions share a batch, and each goes on as it would alone."""
     engine = Engine(world, EngineConfig(steps=1, start_steps=4))
     motion = drive(12)
-    state, _ = engine.start(torch.randn(2, 8, 8, 8), motion[:, :8], scene_of(2), [1, 2])
-    fresh, _ = engine.start(torch.randn(1, 2, 8, 8), motion[:1, :2], scene_of(1), [9])
+    state, _ = engine.start(torch.randn(2, 8, 32, 4), motion[:, :8], scene_of(2), [1, 2])
+    fresh, _ = engine.start(torch.randn(1, 2, 32, 4), motion[:1, :2], scene_of(1), [9])
     expected = engine.step(fresh.clone(), motion[:1, 8]).latents[0]
     state.put(torch.tensor([1]), fresh)
     mixed = engine.step(state, torch.cat((motion[:1, 8], motion[:1, 8]))).latents[1]

@@ -28,7 +28,7 @@ CLASSIFIED = ("offroad", "collision", "offroad_soon", "collision_soon", "lane_le
 HEAD_FIELDS = (*REGRESSED, *CLASSIFIED)
 
 CLOSENESS_RANGE_M = 25.0
-"""``lead_closeness`` is exp(-distance / range): 1 at contact, near 0 far away, so that errors matter where it is near."""
+"""``lead_closeness`` is exp(-distance / range): 1 at contact and near 0 far away, so that near errors matter most."""
 
 
 @dataclass(frozen=True)

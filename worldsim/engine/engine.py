@@ -75,12 +75,16 @@ class Engine:
     ) -> tuple[RolloutState, Step]:
         """Read context frames: latents (b, t, n, d), motion (b, t, m) where ``motion[:, t]`` led into frame t.
 
-        A NaN row of motion is "not known". Returns the state and what the heads say of the last frame.
+        A NaN row of motion is "not known"; the first row is not read, as nothing is known before the first
+        frame. Returns the state and what the heads say of the last frame.
         """
         self._check_motion(motion, latents.shape[:2])
+        if latents.shape[1] < 1:
+            raise ValueError("Engine.start: expected at least one context frame, got none")
         state = self.empty(scene, seeds)
         for t in range(latents.shape[1]):
-            condition = self._condition(motion[:, t], command)
+            known = motion[:, t] if t > 0 else torch.full_like(motion[:, t], float("nan"))
+            condition = self._condition(known, command)
             step = self._remember(state, latents[:, t], latents[:, t], condition)
         return state, step
 

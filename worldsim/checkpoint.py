@@ -1,0 +1,130 @@
+"""World models on disk: weights as safetensors, configuration and model card in the header. No pickle.
+
+A world is a folder with ``world.safetensors`` and ``MODEL_CARD.md``; it may hold ``starts.safetensors``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from worldsim.dynamics.config import DynamicsConfig
+from worldsim.errors import nearest
+from worldsim.storage import atomic_path
+from worldsim.tokenizer import TokenizerConfig
+from worldsim.world_model import WorldConfig, WorldModel
+
+FORMAT_VERSION = 1
+FILE_NAME = "world.safetensors"
+CARD_NAME = "MODEL_CARD.md"
+SHIPPED = Path(__file__).parent / "shipped"
+DEFAULT_WORLD = "road"
+
+
+@dataclass
+class ModelCard:
+    """What a user should know of a world before trusting it."""
+
+    name: str
+    summary: str
+    data: str
+    licence: str = "Apache-2.0"
+    command: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    limits: list[str] = field(default_factory=list)
+
+    def markdown(self, world: WorldModel) -> str:
+        """The card as a page."""
+        count = sum(p.numel() for p in world.parameters()) / 1e6
+        t, d = world.config.tokenizer, world.config.dynamics
+        lines = [
+            f"# {self.name}", "", self.summary, "",
+            f"- Size: {count:.1f} M parameters; {t.height}x{t.width} px, {t.n_tokens} tokens x {t.latent_dim} a frame; "
+            f"context {d.context_frames} frames at {world.config.frame_rate_hz:g} Hz",
+            f"- Data: {self.data}", f"- Licence: {self.licence}",
+            f"- Format version: {FORMAT_VERSION}", "", "## Made by", "", "```", self.command, "```", "",
+            "## Measured", "", "| figure | value |", "|---|---|",
+            *(f"| {key} | {_figure(value)} |" for key, value in self.metrics.items()),
+            "", "## Limits", "", *(f"- {limit}" for limit in self.limits), "",
+        ]  # fmt: skip
+        return "\n".join(lines)
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def save_world(folder: Path | str, world: WorldModel, card: ModelCard, dtype: torch.dtype = torch.float32) -> Path:
+    """Write ``world`` and its card into ``folder``, atomically; weights in ``dtype``, statistics in float32."""
+    folder = Path(folder)
+    buffers = {name for name, _ in world.named_buffers()}
+    tensors = {
+        name: value.detach().cpu().to(torch.float32 if name in buffers else dtype).contiguous()
+        for name, value in world.state_dict().items()
+    }
+    header = {"format_version": FORMAT_VERSION, "config": asdict(world.config), "card": asdict(card)}
+    path = folder / FILE_NAME
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"world": json.dumps(header)})
+    with atomic_path(folder / CARD_NAME) as temporary:
+        temporary.write_text(card.markdown(world), encoding="utf-8")
+    return path
+
+
+def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "cpu") -> WorldModel:
+    """The world model that ships as ``name`` or lies in the folder ``name``, ready to roll out.
+
+    Raises ValueError for an unknown name (with the nearest), a damaged file or another format version.
+    """
+    path = world_folder(name) / FILE_NAME
+    tensors, header = _read(path, device)
+    config = header["config"]
+    world_config = WorldConfig(
+        TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**config["dynamics"]), config["frame_rate_hz"]
+    )
+    world = WorldModel(world_config)
+    world.load_state_dict({name: value.float() for name, value in tensors.items()})
+    return world.to(device).eval().requires_grad_(False)
+
+
+def read_card(name: Path | str = DEFAULT_WORLD) -> ModelCard:
+    """The model card of a world, without its weights."""
+    return ModelCard(**_header(world_folder(name) / FILE_NAME)["card"])
+
+
+def world_folder(name: Path | str = DEFAULT_WORLD) -> Path:
+    """The folder of a world that ships as ``name``, or ``name`` itself where it is a folder with a world."""
+    for folder in (SHIPPED / str(name), Path(name)):
+        if (folder / FILE_NAME).is_file():
+            return folder
+    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE_NAME}"))
+    raise ValueError(
+        f"unknown world {str(name)!r}: expected one of {shipped} or a folder that holds {FILE_NAME}"
+        f"{nearest(name, shipped)}"
+    )
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header = json.loads((handle.metadata() or {}).get("world", "{}"))
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"world model: {path} is damaged ({error}); copy or train it again") from error
+    if header.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"world model: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
+            "use the release that wrote it, or train it again"
+        )
+    return header
+
+
+def _read(path: Path, device: torch.device | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    header = _header(path)
+    with safe_open(path, framework="pt", device=str(device)) as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}, header  # noqa: SIM118

@@ -1,0 +1,212 @@
+"""Train the dynamics on encoded episodes: latents in, a world model out.
+
+Axis legend: b clips, t frames, k captions.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldsim.checkpoint import ModelCard, save_world
+from worldsim.data import EpisodeStore
+from worldsim.data.clips import Clips, ClipSampler
+from worldsim.data.latents import LatentStore
+from worldsim.dynamics.conditioning import Scene
+from worldsim.dynamics.config import DynamicsConfig
+from worldsim.dynamics.heads import HEAD_FIELDS
+from worldsim.dynamics.targets import head_targets
+from worldsim.dynamics.transformer import Dynamics
+from worldsim.tokenizer import Tokenizer, load_tokenizer, tokenizer_hash
+from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
+from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
+from worldsim.training.precision import autocast, pick_precision
+from worldsim.training.state import TrainState
+from worldsim.types import FRAME_RATE_HZ
+from worldsim.world_model import LatentScale, WorldConfig, WorldModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ClipShape:
+    """A batch of ``clips`` clips of ``frames`` frames."""
+
+    clips: int = 16
+    frames: int = 16
+
+
+def _shapes() -> list[ClipShape]:
+    """Short clips, long ones beyond the context window, and single frames that teach start frames."""
+    return [
+        ClipShape(24, 12),
+        ClipShape(24, 12),
+        ClipShape(6, 48),
+        ClipShape(24, 12),
+        ClipShape(24, 12),
+        ClipShape(256, 1),
+    ]
+
+
+def _loop_defaults() -> LoopConfig:
+    return LoopConfig(out="runs/dynamics", minutes=75.0, checkpoint_every_s=120.0, validate_every_s=300.0)
+
+
+@dataclass
+class TrainDynamicsConfig:
+    """Everything the command takes. ``tokenizer`` is the folder of a trained tokenizer."""
+
+    data: str = "data/road"
+    tokenizer: str = "runs/tokenizer"
+    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    loop: LoopConfig = field(default_factory=_loop_defaults)
+    shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
+    matrix_rate: float = 2e-3  # learning rate of Muon, for the matrices inside the blocks
+    other_rate: float = 1e-3  # learning rate of AdamW, for everything else
+    weight_decay: float = 0.05
+    rare_weight: float = 3.0  # how much more often clips with a collision or off-road frame are drawn
+    name: str = "road"
+    precision: str = "auto"
+    device: str = "cpu"
+    validation: ClipShape = field(default_factory=lambda: ClipShape(32, 24))
+
+
+def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
+    """Train until the budget is spent; resumes what ``config.loop.out`` holds.
+
+    At every validation the averaged weights are joined with the tokenizer and written as a world model to
+    ``config.loop.out/world``. Raises as run_loop does, and ValueError where data or tokenizer do not fit.
+    """
+    tokenizer = load_tokenizer(config.tokenizer)
+    source = ClipSource(config, tokenizer, "train")
+    held_out = ClipSource(config, tokenizer, "val")
+    held_out.scale.load_state_dict(source.scale.state_dict())
+    torch_seed = torch.Generator().manual_seed(config.loop.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.random.set_rng_state(torch_seed.get_state())
+        dynamics = Dynamics(config.dynamics).to(config.device)
+    state = start_state(dynamics, optimizers(dynamics, config), config.loop)
+    dtype = pick_precision(config.precision, config.device)
+    logger.info("%d training frames, %d held out", source.sampler.frames, held_out.sampler.frames)
+
+    def validate(current: TrainState) -> dict[str, float]:
+        assert isinstance(current.evaluated, Dynamics)
+        with autocast(dtype, config.device):
+            figures = held_out_loss(current.evaluated, held_out, config)
+        world = assemble(current.evaluated, tokenizer, source.scale)
+        card = ModelCard(
+            name=config.name, summary=f"In training, step {current.step}.", data=config.data, metrics=figures
+        )
+        save_world(Path(config.loop.out) / "world", world, card)
+        return figures
+
+    return run_loop(_step_function(config, dynamics, source, state, dtype), state, config.loop, validate)
+
+
+class ClipSource:
+    """Clips of one split as the objective takes them: standardised, with head targets and caption embeddings."""
+
+    def __init__(self, config: TrainDynamicsConfig, tokenizer: Tokenizer, split: str) -> None:
+        store = EpisodeStore(config.data)
+        latents = LatentStore.open(config.data, tokenizer_hash(tokenizer))
+        rare = config.rare_weight if split == "train" else 1.0
+        self.sampler = ClipSampler(store, latents, split, rare)
+        self.device = config.device
+        self.scale = LatentScale(config.dynamics.latent_dim)
+        sample = self.sampler.sample(min(512, self.sampler.count(1)), 1, np.random.default_rng(0))
+        self.scale.fit(sample.latents)
+        records = store.select(split=split)
+        self.targets = {
+            record.index: torch.from_numpy(head_targets(episode.labels, FRAME_RATE_HZ))
+            for record, episode in store.iterate(records, frames=False)
+        }
+        self.text, self.text_known = embed_captions(self.sampler.captions, config.dynamics.text_dim)
+
+    def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch:
+        """A batch on the training device."""
+        return self._prepare(self.sampler.sample(shape.clips, shape.frames, generator))
+
+    def _prepare(self, clips: Clips) -> ClipBatch:
+        frames = clips.latents.shape[1]
+        targets = torch.stack(
+            [
+                self.targets[episode][start : start + frames]
+                for episode, start in zip(clips.episode.tolist(), clips.start.tolist(), strict=True)
+            ]
+        )
+        assert targets.shape[-1] == len(HEAD_FIELDS)
+        known = self.text_known.expand(len(clips))
+        scene = Scene(*(x.to(self.device) for x in (clips.fields, self.text[clips.caption], known)))
+        return ClipBatch(
+            self.scale.standardise(clips.latents).to(self.device),
+            clips.motion.to(self.device),
+            clips.motion_known.to(self.device),
+            targets.to(self.device),
+            clips.command.to(self.device),
+            scene,
+        )
+
+
+def embed_captions(captions: list[str], text_dim: int) -> tuple[Tensor, Tensor]:
+    """Embeddings (k, text_dim) and whether they are known, (1,) bool; unknown where the text extra is missing."""
+    from worldsim.text import TextEncoder, TextEncoderMissing
+
+    try:
+        return torch.from_numpy(TextEncoder().encode(captions)), torch.ones(1, dtype=torch.bool)
+    except TextEncoderMissing as error:
+        logger.warning("training without words: %s", error)
+        return torch.zeros(len(captions), text_dim), torch.zeros(1, dtype=torch.bool)
+
+
+def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices inside the blocks, AdamW for everything else."""
+    matrices, others = [], []
+    for name, parameter in dynamics.named_parameters():
+        inside = name.startswith("blocks.") and parameter.ndim == 2 and "modulation" not in name
+        (matrices if inside else others).append(parameter)
+    return [
+        torch.optim.Muon(
+            matrices, lr=config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+        ),
+        torch.optim.AdamW(others, lr=config.other_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay),
+    ]
+
+
+def assemble(dynamics: Dynamics, tokenizer: Tokenizer, scale: LatentScale) -> WorldModel:
+    """A world model of these parts (copies)."""
+    world = WorldModel(WorldConfig(tokenizer.config, dynamics.config, FRAME_RATE_HZ))
+    world.tokenizer.load_state_dict(tokenizer.state_dict())
+    world.dynamics.load_state_dict(dynamics.state_dict())
+    world.scale.load_state_dict(scale.state_dict())
+    return world
+
+
+@torch.no_grad()
+def held_out_loss(dynamics: Dynamics, source: ClipSource, config: TrainDynamicsConfig) -> dict[str, float]:
+    """The objective's parts on the same held-out clips and noise at every call."""
+    plain = copy.copy(config.objective)
+    plain.bootstrap_fraction = 0.0
+    draw, noise = np.random.default_rng(1), torch.Generator(config.device).manual_seed(1)
+    _, values = objective(dynamics, source.draw(config.validation, draw), plain, noise)
+    return {f"val/{name}": value for name, value in values.items()}
+
+
+def _step_function(
+    config: TrainDynamicsConfig, dynamics: Dynamics, source: ClipSource, state: TrainState, dtype: torch.dtype
+) -> StepFn:
+    def step(number: int) -> tuple[Tensor, dict[str, float]]:
+        shape = config.shapes[number % len(config.shapes)]
+        batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
+        batch = drop_conditions(batch, config.objective, state.generator)
+        with autocast(dtype, config.device):
+            ready = number >= config.objective.bootstrap_after
+            return objective(dynamics, batch, config.objective, state.generator, ready)
+
+    return step
