@@ -9,7 +9,7 @@ rain and snow. It depends on nothing but the scene, the camera and the code.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -45,7 +45,7 @@ class _Surroundings:
     seed: int
     roadside: Roadside
     centre: tuple[float, float] = (math.inf, math.inf)
-    near: Indices = None  # type: ignore[assignment]
+    near: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class EgoCamera:
         ahead = seen @ self._pinhole.axes[2, :2]
         aside = seen @ self._pinhole.axes[0, :2]
         right, left = (self.spec.width - self.spec.cx) / self.spec.fx, -self.spec.cx / self.spec.fx
-        kept = (np.hypot(seen[:, 0], seen[:, 1]) < REACH_M) & (ahead > -WIDEST_M)
+        kept = (ahead > -WIDEST_M) & (np.einsum("nc,nc->n", seen, seen) < REACH_M**2)
         kept &= (aside < right * ahead + 2 * WIDEST_M) & (aside > left * ahead - 2 * WIDEST_M)
         rows, place, seen = near[kept], place[kept], seen[kept]
         towards = np.arctan2(seen[:, 1], seen[:, 0])

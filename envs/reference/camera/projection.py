@@ -94,8 +94,17 @@ class Pinhole:
                 kept = clip_near(points[index, : counts[index]])
                 counts[index] = len(kept)
                 points[index, : len(kept)], points[index, len(kept) :] = kept, (0, 0, NEAR_M)
-        pixels = (self.to_pixels(points) * scale - 0.5).clip(-FARTHEST_PX, FARTHEST_PX)
-        return (pixels * (1 << SHIFT)).round().astype(np.int32), counts.tolist()
+        fixed = np.empty((*points.shape[:2], 2), np.int32)
+        finest, spec = scale * (1 << SHIFT), self.spec
+        per_depth = finest / points[..., 2]
+        most = FARTHEST_PX * (1 << SHIFT)
+        for axis, focal, centre in ((0, spec.fx, spec.cx), (1, spec.fy, spec.cy)):
+            along = points[..., axis] * per_depth
+            along *= focal
+            along += centre * finest - 0.5 * (1 << SHIFT)
+            np.clip(along, -most, most, out=along)
+            fixed[..., axis] = np.rint(along, out=along)
+        return fixed, counts.tolist()
 
 
 def clip_near(polygon: Array, near: float = NEAR_M) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from worldsim.errors import choose
 
-from .facets import CORNERS, Array, Colour, Facet, Facets, Indices, box, panel
+from .facets import CORNERS, Colour, Facet, Facets, Indices, box, panel
 from .scene import VehicleView
 
 KINDS = ("car", "van", "truck", "obstacle")
@@ -149,7 +149,9 @@ def bank() -> tuple[Facets, Indices]:
 
 def bank_index(vehicle: VehicleView) -> int:
     """Place of a vehicle in the bank; ValueError names the nearest kind."""
-    return 2 * KINDS.index(choose(vehicle.kind, KINDS, "vehicle kind")) + bool(vehicle.braking)
+    if vehicle.kind not in KINDS:
+        choose(vehicle.kind, KINDS, "vehicle kind")
+    return 2 * KINDS.index(vehicle.kind) + bool(vehicle.braking)
 
 
 def vehicle_facets(vehicles: tuple[VehicleView, ...]) -> Facets:
@@ -162,7 +164,7 @@ def vehicle_facets(vehicles: tuple[VehicleView, ...]) -> Facets:
     size = np.array([(v.length, v.width, v.height) for v in vehicles]).reshape(-1, 3)
     own = np.array([v.colour for v in vehicles], dtype=np.float64).reshape(-1, 3)
     tint = source.tint[rows, None]
-    painted: Array = own[owner] * tint + source.colour[rows] * (1 - np.minimum(tint, 1))
+    painted = np.asarray(own[owner] * tint + source.colour[rows] * (1 - tint), dtype=np.float64)
     return Facets(
         corners=source.corners[rows] * size[owner][:, None, :],
         count=source.count[rows],
