@@ -53,7 +53,7 @@ class Style:
 class ScriptedDriver:
     """Keeps to its lane, keeps its distance, changes lane now and then, and follows the route."""
 
-    def __init__(self, style: Style = Style(), name: str = "good") -> None:  # noqa: B008 (a frozen value)
+    def __init__(self, style: Style = Style(), name: str = "good") -> None:
         self.style, self.name = style, name
 
     def reset(self, env: Any, rng: np.random.Generator) -> None:
@@ -138,8 +138,7 @@ class ScriptedDriver:
             return free
         style, speed = self.style, self.truth.speed
         wanted = style.standstill_m + max(
-            speed * style.time_gap_s
-            + speed * closing / (2 * math.sqrt(style.acceleration_mps2 * style.braking_mps2)),
+            speed * style.time_gap_s + speed * closing / (2 * math.sqrt(style.acceleration_mps2 * style.braking_mps2)),
             0.0,
         )
         return free - style.acceleration_mps2 * (wanted / max(gap, 0.3)) ** 2

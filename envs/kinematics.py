@@ -83,9 +83,9 @@ def steering_for_curvature(curvature: npt.ArrayLike, speed_mps: npt.ArrayLike) -
 
 def arc(distance_m: npt.ArrayLike, wheel_rad: npt.ArrayLike) -> tuple[Array, Array, Array]:
     """(forward, left, yaw), each (...), after driving ``distance_m`` with the wheels held at ``wheel_rad``."""
-    slip = slip_rad(wheel_rad)
-    yaw = np.sin(slip) / _AXLE_M * distance_m
-    chord = distance_m * np.sinc(yaw / (2 * np.pi))  # numpy's sinc is sin(pi x) / (pi x)
+    distance, slip = np.asarray(distance_m, dtype=np.float64), slip_rad(wheel_rad)
+    yaw = np.sin(slip) / _AXLE_M * distance
+    chord = distance * np.sinc(yaw / (2 * np.pi))  # numpy's sinc is sin(pi x) / (pi x)
     return chord * np.cos(slip + yaw / 2), chord * np.sin(slip + yaw / 2), yaw
 
 

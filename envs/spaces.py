@@ -27,12 +27,15 @@ INFO_KEYS = (
     "motion",  # (len(MOTION_FIELDS),) float32 that led here; NaN after reset
     "ego",  # (len(EGO_FIELDS),) float32
     "labels",  # dict by LABEL_FIELDS of float; predicted in the learned world
-    "boxes",  # (k, 5) float32 x0 y0 x1 y1 px, distance m, in the main view; (0, 5) where not known
+    "boxes",  # list of k [x0, y0, x1, y1 px, distance m] in the main view; empty where not known
     "reward_terms",  # dict by REWARD_TERMS of float, unweighted
     "reward",  # float, their weighted sum
     "trust",  # float in [0, 1]; 1 in the reference world
 )
-"""Keys of ``info`` after reset and after every step, in both worlds."""
+"""Keys of ``info`` after reset and after every step, in both worlds.
+
+``boxes`` is a list, not an array, because its length varies and Gymnasium's vector envs stack arrays.
+"""
 
 ACTION_TOLERANCE = 1e-6
 _EGO_LOW = np.array([0.0, -10.0, -30.0, -1.0], dtype=np.float32)

@@ -7,6 +7,8 @@ dashed; where one in the opposite direction does, it is yellow; where lanes cros
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -87,7 +89,7 @@ def _runs(kinds: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
     changes = np.flatnonzero(np.diff(kinds)) + 1
     bounds = [0, *changes.tolist(), len(kinds)]
     runs = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         reach = min(stop + 1, len(kinds))
         if kinds[start] != _NONE and reach - start >= 2:
             runs.append((int(kinds[start]), start, reach))

@@ -188,7 +188,7 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
             "motion": self._motion.copy(),
             "ego": ego.copy(),
             "labels": dict(zip(LABEL_FIELDS, map(float, self.truth.labels), strict=True)),
-            "boxes": next(iter(self._eyes.values())).boxes(scene),
+            "boxes": next(iter(self._eyes.values())).boxes(scene).tolist(),
             "reward_terms": terms,
             "reward": float(rewards.total(terms)),  # type: ignore[arg-type]
             "trust": 1.0,

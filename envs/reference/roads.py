@@ -41,8 +41,6 @@ class Road:
         self.picture = road_map(self.network.finish())
 
 
-
-
 def build_road(name: str, lanes: int, length_m: float, rng: np.random.Generator) -> Road:
     """Build a road of ``worldsim.types.ROADS``; raises ValueError for an unknown road or number of lanes."""
     choose(name, ROADS, "road")
@@ -271,9 +269,7 @@ def _intersection(lanes: int, length_m: float, rng: np.random.Generator) -> Road
                 if other == arm:
                     continue
                 away, away_left = _arm_axes(other)
-                curve = connect(
-                    box * out + 2 * left, heading, box * away - 2 * away_left, math.atan2(away[1], away[0])
-                )
+                curve = connect(box * out + 2 * left, heading, box * away - 2 * away_left, math.atan2(away[1], away[0]))
                 is_left_turn = (other - arm) % 4 == 3
                 priority = (3 if arm % 2 == 0 else 1) - int(is_left_turn)
                 edge = (f"i{arm}", f"x{other}")

@@ -65,6 +65,7 @@ class TrafficVehicle(IDMVehicle):
     """An IDM vehicle with a body, a personality and a route that never runs out."""
 
     road: TrafficRoad
+    speed: float
 
     def __init__(self, road: TrafficRoad, index: LaneIndex, station: float, rng: np.random.Generator) -> None:
         lane = road.network.get_lane(index)
@@ -143,6 +144,7 @@ class EgoVehicle(Vehicle):
     """The ego in highway-env's world: it moves as ``envs.kinematics`` says and takes part in contacts."""
 
     LENGTH, WIDTH = 4.8, 2.0
+    impact: Points | None
 
     def __init__(self, road: TrafficRoad, pose: Points, state: kinematics.EgoState) -> None:
         super().__init__(road, pose[:2], float(pose[2]), float(state.speed))
@@ -195,7 +197,8 @@ class TrafficRoad(HighwayRoad):
         index = lane_index or vehicle.lane_index
         lane = self.network.get_lane(index)
         ahead: Path = vehicle.path if vehicle.path[0][0] is lane else self.network.path(index, (), 80.0)
-        behind = [(self.network.get_lane(i), -self.network.get_lane(i).length) for i in self.network.predecessors[index]]
+        before = [self.network.get_lane(i) for i in self.network.predecessors[index]]
+        behind: Path = [(other, -other.length) for other in before]
         own = lane.local_coordinates(vehicle.position)[0]
         front = rear = None
         nearest, last = math.inf, -math.inf
@@ -236,7 +239,7 @@ class TrafficRoad(HighwayRoad):
 
 def _predict(vehicle: Vehicle, speed: float) -> Points:
     """Positions (t, 2) along the vehicle's route at constant speed."""
-    own, lateral = vehicle.path[0][0].local_coordinates(vehicle.position)
+    own, _ = vehicle.path[0][0].local_coordinates(vehicle.position)
     positions = []
     for station in own + speed * _YIELD_TIMES:
         lane, offset = next((p for p in reversed(vehicle.path) if p[1] <= station), vehicle.path[0])
