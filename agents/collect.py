@@ -1,0 +1,256 @@
+"""Collecting episodes: ``worldsim collect out=data/reference episodes=300``.
+
+Episode ``k`` is decided by ``seed + k`` alone, whoever drives it and on how many processes, so an interrupted
+collection goes on where it was. A whole episode is held out (``split`` "val") by a hash of its scenario and seed, never
+a frame of it; scenarios in ``held_out`` are held out altogether.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import signal
+from collections.abc import Generator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gymnasium as gym
+import numpy as np
+from tqdm import tqdm
+
+from envs.scenario import list_scenarios
+from worldsim.data.finalize import finalize
+from worldsim.data.store import EpisodeStore
+from worldsim.data.writer import EpisodeWriter
+from worldsim.errors import choose
+from worldsim.schema import option
+from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, FloatArray
+
+from .mixture import DRIVERS, make_driver
+from .recorder import Recorder
+from .scripted import Driver
+
+RANDOM = "random"
+"""A driver that needs no truth, so that any env can be collected from."""
+
+
+@dataclass
+class CollectConfig:
+    """What to collect, and how much of it."""
+
+    out: Path = option(help="folder of the data set to write; episodes that are there are kept")
+    episodes: int = option(200, "episodes that the data set is to hold, with those that are there")
+    steps: int = option(200, "steps of an episode at most (10 are a second); it has one frame more")
+    scenarios: list[str] = option(factory=list, help="scenarios to drive in turn; none: all that ship")
+    held_out: list[str] = option(factory=list, help="scenarios whose episodes are all held out")
+    val_share: float = option(0.08, "share of the other episodes that is held out, by a hash of scenario and seed")
+    drivers: dict[str, float] = option(
+        factory=dict, help=f"driver: share; none: the mixture of agents/mixture.py. Also {RANDOM!r}, for any env"
+    )
+    env: str = option("envs:worldsim/RoadCam-v0", "Gymnasium id of the world to drive in")
+    height: int = option(64, "image rows")
+    width: int = option(128, "image columns")
+    grace_steps: int = option(12, "steps to go on after a collision or off the road, where the env allows it")
+    seed: int = option(0, "seed of episode 0; episode k has seed + k")
+    workers: int = option(0, "processes; 0: one a core")
+    licence: str = option("Apache-2.0", "licence written into every episode")
+
+
+def run(config: CollectConfig) -> dict[str, Any]:
+    """Collect what is missing and return the summary of the data set.
+
+    Ctrl-C lets running episodes end, keeps them and raises KeyboardInterrupt. Raises ValueError for a bad
+    config or an ``out`` that holds episodes of another seed, OSError where a worker died.
+    """
+    _check(config)
+    missing = _missing(config)
+    try:
+        with tqdm(total=config.episodes, initial=config.episodes - len(missing), desc="collecting", unit=" ep") as bar:
+            frames = 0
+            with closing(_collected(config, missing)) as lengths:
+                for length in lengths:
+                    frames += length
+                    bar.update()
+                    bar.set_postfix(frames=frames)
+    except BrokenProcessPool as error:
+        raise OSError(
+            f"a process that collected into {config.out} was killed, perhaps for want of memory; finished episodes are "
+            "kept: run the same command again, with fewer workers"
+        ) from error
+    finally:
+        if EpisodeWriter(config.out).done():
+            finalize(config.out)
+    return EpisodeStore(config.out).summary()
+
+
+def collect(out: Path | str, **options: Any) -> dict[str, Any]:
+    """``run`` without a config: ``collect("data/reference", episodes=50, scenarios=["highway"])``."""
+    return run(CollectConfig(out=Path(out), **options))
+
+
+def held_out(scenario: str, seed: int, share: float) -> bool:
+    """Whether the episode of this scenario and seed is held out: a fixed ``share`` of all pairs, by hash."""
+    digest = hashlib.sha256(f"{scenario}:{seed}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+class RandomDriver:
+    """Steering and pedal that wander at random, for envs that hold no truth to look at."""
+
+    name = RANDOM
+
+    def reset(self, env: Any, rng: np.random.Generator) -> None:
+        """Begin an episode."""
+        self.rng, self.action = rng, np.zeros(2)
+
+    def act(self) -> FloatArray:
+        """The action (2,) float32: a random walk that forgets within a second."""
+        self.action = 0.9 * self.action + self.rng.normal(0.0, [0.12, 0.2])
+        return np.clip(self.action, -1.0, 1.0).astype(np.float32)
+
+
+class Collector:
+    """Drives and writes episodes of one config, in one process."""
+
+    def __init__(self, config: CollectConfig) -> None:
+        cv2.setNumThreads(1)
+        self.config = config
+        self.scenarios = config.scenarios or list_scenarios()
+        self.env = _make_env(config)
+        self.writer = EpisodeWriter(config.out, fps=FRAME_RATE_HZ)
+
+    def collect(self, index: int) -> int:
+        """Drive and write episode ``index``; its number of frames."""
+        episode = self.drive(index)
+        self.writer.write(episode, index)
+        return len(episode)
+
+    def drive(self, index: int) -> Episode:
+        """Episode ``index``."""
+        config, seed = self.config, self.config.seed + index
+        scenario = self.scenarios[seed % len(self.scenarios)]
+        rng = np.random.default_rng([seed, 1])  # its own stream: the env draws from `seed` alone
+        driver = _draw_driver(config.drivers, rng)
+        observation, info = self.env.reset(seed=seed, options={"scenario": scenario})
+        if driver.name != RANDOM and not hasattr(self.env.unwrapped, "truth"):
+            raise ValueError(
+                f"{config.env}: driver {driver.name!r} expected an env with the attribute `truth`, got none; "
+                f"pass drivers={{{RANDOM}: 1}}"
+            )
+        driver.reset(self.env, rng)
+        recorder = Recorder(self.env, observation, info)
+        for _ in range(config.steps):
+            action = driver.act()
+            observation, _, terminated, truncated, info = self.env.step(action)
+            recorder.add(action, observation, info)
+            if terminated or truncated:
+                break
+        out = scenario in config.held_out or held_out(scenario, seed, config.val_share)
+        episode = recorder.episode(
+            driver=driver.name, seed=seed, split="val" if out else "train", source=config.env, licence=config.licence
+        )
+        episode.scenario = episode.scenario or scenario
+        return episode
+
+
+def _collected(config: CollectConfig, missing: list[int]) -> Generator[int, None, None]:
+    """Lengths of the episodes as they are written, in any order."""
+    workers = min(config.workers or len(os.sched_getaffinity(0)), len(missing))
+    if workers <= 1:
+        collector = Collector(config) if missing else None
+        for index in missing:
+            assert collector is not None
+            yield collector.collect(index)
+        return
+    executor: Executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (config,))
+    try:
+        for future in as_completed([executor.submit(_collect_in_worker, index) for index in missing]):
+            yield future.result()
+    finally:  # also at Ctrl-C, which the workers do not hear: what they are driving is finished and kept
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+_collector: Collector | None = None  # of a worker process
+
+
+def _begin_worker(config: CollectConfig) -> None:
+    global _collector
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _collector = Collector(config)
+
+
+def _collect_in_worker(index: int) -> int:
+    assert _collector is not None
+    return _collector.collect(index)
+
+
+def _draw_driver(shares: dict[str, float], rng: np.random.Generator) -> Driver:
+    shares = shares or {name: share for name, (share, _) in DRIVERS.items()}
+    weights = np.array(list(shares.values()), np.float64)
+    name = str(rng.choice(list(shares), p=weights / weights.sum()))
+    return RandomDriver() if name == RANDOM else make_driver(name)
+
+
+def _make_env(config: CollectConfig) -> gym.Env[Any, Any]:
+    """The env, with the cameras and lengths of the config as far as it can be told them."""
+    spec = CameraSpec()
+    same_shape = config.width * spec.height == config.height * spec.width
+    camera = (
+        spec.resized(config.width, config.height) if same_shape else CameraSpec.from_fov(config.width, config.height)
+    )
+    wanted: dict[str, Any] = {
+        "cameras": {"front": camera},
+        "grace_steps": config.grace_steps,
+        "max_steps": config.steps,
+    }
+    module, _, name = config.env.rpartition(":")
+    try:
+        if module:
+            import_module(module)
+        entry_point = gym.spec(name).entry_point
+    except (ImportError, gym.error.Error) as error:
+        raise ValueError(
+            f"env: expected a Gymnasium id such as envs:worldsim/RoadCam-v0, got {config.env!r} ({error})"
+        ) from error
+    creator = gym.envs.registration.load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    known = inspect.signature(creator).parameters if creator is not None else {}
+    options = {key: value for key, value in wanted.items() if key in known}
+    return gym.make(config.env, disable_env_checker=True, **options)
+
+
+def _missing(config: CollectConfig) -> list[int]:
+    """Indices of the episodes that are still to be collected. ValueError where ``out`` holds another collection."""
+    if not EpisodeWriter(config.out, fps=FRAME_RATE_HZ).done():
+        return list(range(config.episodes))
+    store = EpisodeStore(config.out)
+    for record in store.records:
+        if record.seed != config.seed + record.index:
+            raise ValueError(
+                f"{config.out}: expected the episode {record.index} to have seed {config.seed + record.index}, got "
+                f"{record.seed}; it holds another collection: choose another folder or the same seed"
+            )
+    done = {record.index for record in store.records}
+    return [index for index in range(config.episodes) if index not in done]
+
+
+def _check(config: CollectConfig) -> None:
+    for name in (*config.scenarios, *config.held_out):
+        if not name.endswith((".yaml", ".yml")):
+            choose(name, list_scenarios(), "scenario")
+    for name, share in config.drivers.items():
+        choose(name, (*DRIVERS, RANDOM), "driver")
+        if not share > 0:
+            raise ValueError(f"drivers.{name}: expected a share above 0, got {share}")
+    for key, low in (("episodes", 1), ("steps", 1), ("workers", 0), ("grace_steps", 0), ("seed", 0)):
+        if getattr(config, key) < low:
+            raise ValueError(f"{key}: expected a whole number of at least {low}, got {getattr(config, key)}")
+    if not 0.0 <= config.val_share < 1.0:
+        raise ValueError(f"val_share: expected a share in [0, 1), got {config.val_share}")
