@@ -100,8 +100,8 @@ class EgoCamera:
     def boxes(self, scene: Scene) -> npt.NDArray[np.float32]:
         """Visible vehicles, nearest first: (k, 5) float32 x0, y0, x1, y1 in pixels within the picture, distance in m.
 
-        Visible means nearer than 80 m, at least 3 px wide and high, not hidden behind nearer vehicles, and not lost in
-        fog. The distance is from the camera to the vehicle's centre along the ground.
+        Visible means nearer than 80 m, at least 3 px along its longer side, not hidden behind nearer vehicles, and not
+        lost in fog. The distance is from the camera to the vehicle's centre along the ground.
         """
         _check(scene)
         place, yaw = _in_ego_frame(scene)

@@ -73,14 +73,22 @@ class Sky:
         rise = np.clip(1 - np.exp(-np.maximum(elevation, 0) / 0.22), 0, 1)[..., None]
         horizon, zenith = np.array(look.horizon), np.array(look.zenith)
         image = horizon + (zenith - horizon) * rise + 0 * azimuth[..., None]
-        cols = azimuth.shape[1]
-        wave = periodic_noise(rng, len(elevation), cols, cols / 60, cols / 6, stretch=0.3)
+        wave = _clouds(rng, elevation, azimuth)
         cloud = np.clip((wave - (0.72 - 0.35 * look.clouds)) / 0.30, 0, 1) * np.clip(elevation / 0.10, 0, 1)
         strength = {"clear": 0.75, "rain": 0.5, "fog": 0.0, "snow": 0.3}[look.weather]
         tint = {"day": (250, 250, 252), "dusk": (236, 130, 110), "night": (26, 30, 46)}[look.time_of_day]
         if look.weather != "clear":
             tint = tuple(0.72 * zenith)
         return image + (np.array(tint) - image) * (cloud * strength)[..., None]
+
+
+def _clouds(rng: np.random.Generator, elevation: Array, azimuth: Array) -> Array:
+    """Cloud thickness in about [0, 1] at elevations (rows, 1) and azimuths (1, cols), alike at every resolution."""
+    rows, cols, top = 96, 720, 1.2
+    field = periodic_noise(rng, rows, cols, cols / 60, cols / 6, stretch=0.3)
+    row, col = np.broadcast_arrays((top - elevation) / top * rows, azimuth / (2 * math.pi) * cols)
+    maps = col.astype(np.float32), row.astype(np.float32)
+    return np.asarray(cv2.remap(field, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP), dtype=np.float64)
 
 
 def _celestial(

@@ -15,7 +15,7 @@ from .scene import VehicleView
 
 Array = npt.NDArray[np.float64]
 REACH_M = 80.0
-LEAST_PX = 3.0
+LEAST_PX = (1.5, 3.0)  # shorter and longer side of a box
 LEAST_SHOWN = 0.08  # share of a vehicle's outline within the picture that must not be hidden
 CUBE = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
 CUBE_EDGES = [(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)]
@@ -58,7 +58,7 @@ def visible_boxes(
         owner[alone > 0] = index
         low = np.clip(hull.min(0), 0, [spec.width, spec.height])
         high = np.clip(hull.max(0), 0, [spec.width, spec.height])
-        if (high - low).min() >= LEAST_PX and distance[index] < reach:
+        if (np.sort(high - low) >= LEAST_PX).all() and distance[index] < reach:
             found[index] = (np.concatenate([low, high]), float(alone.sum()))
     rows = [
         [*box, distance[index]]
