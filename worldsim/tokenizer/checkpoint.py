@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from worldsim.schema import build
 from worldsim.storage import atomic_path
 from worldsim.tokenizer.autoencoder import Tokenizer
 from worldsim.tokenizer.config import TokenizerConfig
@@ -49,7 +50,7 @@ def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Toke
             "convert it with the release that wrote it, or train it again"
         )
     with torch.device("meta"):
-        tokenizer = Tokenizer(TokenizerConfig(**header["config"]))
+        tokenizer = Tokenizer(build(TokenizerConfig, header["config"], str(path)))
     tokenizer.load_state_dict(tensors, assign=True)
     return tokenizer.eval().requires_grad_(False)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -25,8 +27,11 @@ from worldsim.training.frames import FrameBank
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.state import TrainState
+from worldsim.types import FloatArray, FrameArray
 
 logger = logging.getLogger(__name__)
+
+DrawFn = Callable[[], tuple[FrameArray, list[FloatArray]]]
 
 
 def _loop_defaults() -> LoopConfig:
@@ -35,14 +40,15 @@ def _loop_defaults() -> LoopConfig:
 
 @dataclass
 class TrainTokenizerConfig:
-    """Everything the command takes. ``data`` is a folder of episodes with splits "train" and "val"."""
+    """Everything the command takes. Validation uses the split "val" of ``data`` alone."""
 
-    data: str = "data/road"
+    data: str = "data/road"  # folder of episodes
+    also: dict[str, float] = field(default_factory=dict)  # further folder: its share of every batch, as {data/tub: 0.1}
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     precision: str = "auto"
     device: str = "cpu"
@@ -59,12 +65,13 @@ def train_tokenizer(
     Frames come from ``config.data`` unless banks are passed. The averaged weights are written to
     ``tokenizer.safetensors`` at every validation, figures to ``report.json``. Raises as run_loop does.
     """
-    train = train or read_frames(config, "train")
-    held_out = held_out or read_frames(config, "val")
+    train = train or read_frames(config, config.data, "train")
+    held_out = held_out or read_frames(config, config.data, "val")
+    others = {read_frames(config, folder, "train"): share for folder, share in config.also.items()}
     tokenizer = Tokenizer(config.tokenizer).initialise(torch.Generator().manual_seed(config.loop.seed))
     tokenizer.to(config.device)
     optimizer = torch.optim.AdamW(
-        tokenizer.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        tokenizer.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
     )
     state = start_state(tokenizer, [optimizer], config.loop)
     logger.info("%d training frames, %d held out", len(train), len(held_out))
@@ -81,12 +88,13 @@ def train_tokenizer(
         write_json(Path(config.loop.out) / "report.json", {"step": current.step, **figures})
         return figures
 
-    return run_loop(_step_function(config, tokenizer, train, state.generator, dtype), state, config.loop, validate)
+    draw = _batches(train, others, config.batch, state.generator)
+    return run_loop(_step_function(config, tokenizer, draw, state.generator, dtype), state, config.loop, validate)
 
 
-def read_frames(config: TrainTokenizerConfig, split: str) -> FrameBank:
-    """The frames of one split of ``config.data``. A split other than "train" is thinned to what validation uses."""
-    store = EpisodeStore(config.data)
+def read_frames(config: TrainTokenizerConfig, folder: str, split: str) -> FrameBank:
+    """The frames of one split of the data set in ``folder``; of "val", every fifth will do."""
+    store = EpisodeStore(folder)
     records = store.select(split=split)
     read = store.iterate(records, on_error="skip")
     bar = tqdm(read, desc=f"reading {split}", unit=" episodes", total=len(records), disable=not config.loop.progress)
@@ -95,13 +103,27 @@ def read_frames(config: TrainTokenizerConfig, split: str) -> FrameBank:
     return FrameBank(episodes, config.tokenizer.height, config.tokenizer.width, stride, config.max_frames)
 
 
+def _batches(main: FrameBank, others: dict[FrameBank, float], batch: int, generator: torch.Generator) -> DrawFn:
+    """Draws frames and boxes: from each of ``others`` its share of the batch, from ``main`` the rest."""
+    counts = {bank: max(1, round(share * batch)) for bank, share in others.items()}
+    counts[main] = batch - sum(counts.values())
+    if counts[main] < 1:
+        raise ValueError(f"also: expected shares that leave room for `data`, got {list(others.values())} of {batch}")
+
+    def draw() -> tuple[FrameArray, list[FloatArray]]:
+        parts = [bank.draw(count, generator) for bank, count in counts.items()]
+        return np.concatenate([frames for frames, _ in parts]), [box for _, boxes in parts for box in boxes]
+
+    return draw
+
+
 def _step_function(
-    config: TrainTokenizerConfig, tokenizer: Tokenizer, bank: FrameBank, generator: torch.Generator, dtype: torch.dtype
+    config: TrainTokenizerConfig, tokenizer: Tokenizer, draw: DrawFn, generator: torch.Generator, dtype: torch.dtype
 ) -> StepFn:
     height, width = config.tokenizer.height, config.tokenizer.width
 
     def step(_: int) -> tuple[torch.Tensor, dict[str, float]]:
-        frames, boxes = bank.draw(config.batch, generator)
+        frames, boxes = draw()
         images = images_from_frames(torch.from_numpy(frames).to(config.device))
         weights = None
         if any(map(len, boxes)):

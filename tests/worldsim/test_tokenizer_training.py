@@ -1,0 +1,100 @@
+"""The path from episodes on disk to a trained tokenizer to latents on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.worldsim.test_tokenizer import pictures, small
+from worldsim.data.latents import LatentStore
+from worldsim.data.store import EpisodeStore
+from worldsim.data.writer import EpisodeWriter
+from worldsim.tokenizer import load_tokenizer, tokenizer_hash
+from worldsim.training.encode import EncodeConfig, encode
+from worldsim.training.frames import FrameBank
+from worldsim.training.loop import LoopConfig
+from worldsim.training.tokenizer import TrainTokenizerConfig, train_tokenizer
+from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode
+
+
+def episode(seed: int, split: str = "train", t: int = 9, height: int = 32, boxes: bool = True) -> Episode:
+    nan = np.full((t, 8), np.nan, np.float32)
+    return Episode(
+        views={"front": pictures(t, height, 2 * height, seed)},
+        motion=nan[:, : len(MOTION_FIELDS)], ego=np.zeros((t, len(EGO_FIELDS)), np.float32),
+        timestamps=np.arange(t) / 10.0, action=nan[:, :2], labels=nan[:, : len(LABEL_FIELDS)], pose=nan[:, :3],
+        command=np.zeros(t, np.int64), split=split, seed=seed,
+        boxes=[np.array([[4, 4, 12, 8, 20.0 + i]], np.float32) for i in range(t)] if boxes else [],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Path:
+    writer = EpisodeWriter(tmp_path / "road", fps=10.0)
+    for index in range(4):
+        writer.write(episode(index, "val" if index == 3 else "train"), index)
+    return tmp_path / "road"
+
+
+def config(road: Path, out: Path, steps: int = 6, **settings: object) -> TrainTokenizerConfig:
+    loop = LoopConfig(out=str(out), steps=steps, minutes=0, warmup_steps=2, log_every=2, threads=1, progress=False)
+    return TrainTokenizerConfig(data=str(road), tokenizer=small(), loop=loop, batch=4, precision="float32", **settings)  # type: ignore[arg-type]
+
+
+def test_episodes_to_tokenizer_to_latents(road: Path, tmp_path: Path) -> None:
+    result = train_tokenizer(config(road, tmp_path / "run"))
+    assert result.reason == "steps" and result.step == 6
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["step"] == 6 and 5 < report["psnr_db"] < 40 and "small_vehicle_psnr_db" in report
+
+    settings = EncodeConfig(data=str(road), tokenizer=str(tmp_path / "run"), progress=False)
+    folder = encode(settings)
+    tokenizer = load_tokenizer(tmp_path / "run")
+    latents = LatentStore.open(road, tokenizer_hash(tokenizer))
+    assert latents.indices == [0, 1, 2, 3] and latents[2].shape == (9, 8, 16)
+    expected = tokenizer.encode(EpisodeStore(road).read(2).frames).numpy()
+    assert np.abs(latents[2].astype(np.float32) - expected).max() < 1e-3  # stored as float16
+
+    before = sorted(folder.iterdir())
+    EpisodeWriter(road, fps=10.0).write(episode(4), 4)
+    encode(settings)
+    assert LatentStore.open(road, tokenizer_hash(tokenizer)).indices == [0, 1, 2, 3, 4]
+    assert set(before) < set(folder.iterdir())
+
+
+def test_training_resumes_and_a_longer_budget_goes_on(road: Path, tmp_path: Path) -> None:
+    train_tokenizer(config(road, tmp_path / "run", steps=4))
+    assert train_tokenizer(config(road, tmp_path / "run", steps=8)).step == 8
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [2, 4, 6, 8]
+
+
+def test_a_second_data_set_takes_its_share_of_the_batch(road: Path, tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "tub", fps=10.0)
+    writer.write(episode(50, boxes=False), 0)
+    result = train_tokenizer(config(road, tmp_path / "run", also={str(tmp_path / "tub"): 0.25}))
+    assert result.step == 6
+    with pytest.raises(ValueError, match="leave room"):
+        train_tokenizer(config(road, tmp_path / "other", also={str(tmp_path / "tub"): 1.0}))
+
+
+def test_a_bank_resizes_frames_with_their_boxes_and_stops_when_full() -> None:
+    bank = FrameBank([episode(0, height=64), episode(1)], 32, 64, stride=2, most=7)
+    assert bank.frames.shape == (7, 32, 64, 3) and len(bank.boxes) == 7
+    assert bank.boxes[1].tolist() == [[2, 2, 6, 4, 22.0]]
+    frames, boxes = bank.draw(5, torch.Generator().manual_seed(0))
+    assert frames.shape == (5, 32, 64, 3) and len(boxes) == 5
+    assert len(bank.spread(3)[0]) == 3 and len(bank.spread(100)[0]) == 7
+    with pytest.raises(ValueError, match="got none"):
+        FrameBank([], 32, 64)
+
+
+def test_missing_inputs_are_named(road: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="found none"):
+        encode(EncodeConfig(data=str(road), tokenizer=str(tmp_path / "nowhere"), progress=False))
+    with pytest.raises(ValueError, match="nowhere"):
+        train_tokenizer(config(tmp_path / "nowhere", tmp_path / "run"))
