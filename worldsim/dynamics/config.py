@@ -17,10 +17,10 @@ class DynamicsConfig:
     grid_height: int = 4  # n_tokens = grid_height * grid_width
     grid_width: int = 8
     latent_dim: int = 32
-    width: int = 256
+    width: int = 192
     layers: int = 8
-    heads: int = 4
-    kv_heads: int = 2
+    heads: int = 3
+    kv_heads: int = 1
     time_every: int = 2  # time attention in every n-th layer
     registers: int = 2
     mlp_ratio: float = 2.6667

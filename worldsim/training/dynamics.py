@@ -16,13 +16,15 @@ from torch import Tensor
 
 from worldsim.checkpoint import ModelCard, save_world
 from worldsim.data import EpisodeStore
-from worldsim.data.clips import Clips, ClipSampler
+from worldsim.data.clips import ClipSampler
 from worldsim.data.latents import LatentStore
+from worldsim.data.record import EpisodeRecord
 from worldsim.dynamics.conditioning import Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS
 from worldsim.dynamics.targets import head_targets
 from worldsim.dynamics.transformer import Dynamics
+from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, load_tokenizer, tokenizer_hash
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
@@ -72,6 +74,7 @@ class TrainDynamicsConfig:
     other_rate: float = 1e-3  # learning rate of AdamW, for everything else
     weight_decay: float = 0.05
     rare_weight: float = 3.0  # how much more often clips with a collision or off-road frame are drawn
+    phrasings: int = 6  # other ways to say each caption
     name: str = "road"
     precision: str = "auto"
     device: str = "cpu"
@@ -120,49 +123,56 @@ class ClipSource:
         self.sampler = ClipSampler(store, latents, split, rare)
         self.device = config.device
         self.scale = LatentScale(config.dynamics.latent_dim)
-        sample = self.sampler.sample(min(512, self.sampler.count(1)), 1, np.random.default_rng(0))
+        sample = self.sampler.sample(min(4096, self.sampler.count(1)), 1, np.random.default_rng(0))
         self.scale.fit(sample.latents)
         records = store.select(split=split)
         self.targets = {
             record.index: torch.from_numpy(head_targets(episode.labels, FRAME_RATE_HZ))
             for record, episode in store.iterate(records, frames=False)
         }
-        self.text, self.text_known = embed_captions(self.sampler.captions, config.dynamics.text_dim)
+        self.text, self.text_known = embed_phrasings(records, config.phrasings, config.dynamics.text_dim)
 
     def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch:
         """A batch on the training device."""
-        return self._prepare(self.sampler.sample(shape.clips, shape.frames, generator))
-
-    def _prepare(self, clips: Clips) -> ClipBatch:
-        frames = clips.latents.shape[1]
+        clips = self.sampler.sample(shape.clips, shape.frames, generator)
+        frames, episodes = clips.latents.shape[1], clips.episode.tolist()
         targets = torch.stack(
-            [
-                self.targets[episode][start : start + frames]
-                for episode, start in zip(clips.episode.tolist(), clips.start.tolist(), strict=True)
-            ]
+            [self.targets[k][start : start + frames] for k, start in zip(episodes, clips.start.tolist(), strict=True)]
         )
         assert targets.shape[-1] == len(HEAD_FIELDS)
-        known = self.text_known.expand(len(clips))
-        scene = Scene(*(x.to(self.device) for x in (clips.fields, self.text[clips.caption], known)))
+        text = torch.stack([self.text[k][generator.integers(len(self.text[k]))] for k in episodes])
+        known = torch.full((len(clips),), self.text_known)
+        device = self.device
         return ClipBatch(
-            self.scale.standardise(clips.latents).to(self.device),
-            clips.motion.to(self.device),
-            clips.motion_known.to(self.device),
-            targets.to(self.device),
-            clips.command.to(self.device),
-            scene,
+            self.scale.standardise(clips.latents).to(device),
+            clips.motion.to(device),
+            clips.motion_known.to(device),
+            targets.to(device),
+            clips.command.to(device),
+            Scene(clips.fields.to(device), text.to(device), known.to(device)),
         )
 
 
-def embed_captions(captions: list[str], text_dim: int) -> tuple[Tensor, Tensor]:
-    """Embeddings (k, text_dim) and whether they are known, (1,) bool; unknown where the text extra is missing."""
-    from worldsim.text import TextEncoder, TextEncoderMissing
+def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> tuple[dict[int, Tensor], bool]:
+    """Embeddings (k, text_dim) of each episode's caption and of ``count`` other ways to say it, by episode.
 
+    Returns them and whether they are real: zeros and False where the text extra is not installed.
+    """
+    phrases = {
+        record.index: list(
+            dict.fromkeys(
+                [record.caption or caption_from_fields(record.fields, np.random.default_rng(record.index))]
+                + [caption_from_fields(record.fields, np.random.default_rng((record.index, i))) for i in range(count)]
+            )
+        )
+        for record in records
+    }
     try:
-        return torch.from_numpy(TextEncoder().encode(captions)), torch.ones(1, dtype=torch.bool)
+        encoder = TextEncoder()
+        return {k: torch.from_numpy(encoder.encode(texts)) for k, texts in phrases.items()}, True
     except TextEncoderMissing as error:
         logger.warning("training without words: %s", error)
-        return torch.zeros(len(captions), text_dim), torch.zeros(1, dtype=torch.bool)
+        return {k: torch.zeros(1, text_dim) for k in phrases}, False
 
 
 def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.optim.Optimizer]:
