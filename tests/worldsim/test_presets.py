@@ -75,7 +75,11 @@ def test_every_training_command_takes_every_preset(name: str) -> None:
 
     preset = load_preset(name)
     assert load(TrainTokenizerConfig, "train_tokenizer", [f"preset={name}"]).tokenizer == preset.tokenizer
-    assert load(TrainDynamicsConfig, "train_dynamics", [f"preset={name}"]).dynamics == preset.dynamics
+    training = load(TrainDynamicsConfig, "train_dynamics", [f"preset={name}"])
+    assert training.dynamics == preset.dynamics
+    assert max(shape.frames for shape in training.shapes) > preset.dynamics.context_frames
+    largest = max(activation_bytes(preset.dynamics, shape.clips, shape.frames) for shape in training.shapes)
+    assert activation_bytes(preset.dynamics, preset.clips, preset.clip_frames) == pytest.approx(largest, rel=0.1)
 
 
 def test_flops_by_formula_are_those_torch_counts() -> None:

@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
+from pathlib import Path
 from typing import Any
 
 from worldsim.cli.command import Broken, Command
@@ -47,7 +48,9 @@ def command_help(command: Command, schema: type, values: Mapping[str, Any]) -> s
 
 
 def result_lines(result: object) -> list[str]:
-    """What a command returned, one line for each entry of a dict or field of a dataclass; nothing for the rest."""
+    """What a command returned: a path, or one line for each entry of a dict or field of a dataclass."""
+    if isinstance(result, Path):
+        return [f"wrote {result}"]
     values = plain(result)
     return [f"{name}: {_shown(value)}" for name, value in values.items()] if isinstance(values, dict) else []
 

@@ -30,7 +30,7 @@ def info(config: Preset) -> None:
         f"{steps} sampling passes, one to remember the frame, the decoder\n"
         f"to train      {_bytes(training)}: weights, gradients, optimizer and average "
         f"{_bytes(figures.train_weights_bytes)},\n"
-        f"              activations of {config.clips} clips x {config.clip_frames} frames about "
+        f"              activations of {config.clips} clip{'s' * (config.clips > 1)} of {config.clip_frames} frames about "
         f"{_bytes(figures.train_activations_bytes)}\n"
         f"to roll out   {_bytes(rollout)}: weights {_bytes(figures.rollout_weights_bytes)}, "
         f"cache of {config.rollouts} rollout{'s' * (config.rollouts > 1)} {_bytes(figures.rollout_cache_bytes)}\n"

@@ -23,6 +23,15 @@ TRAIN_TOKENIZER = Command(
     place=30,
 )
 
+ENCODE = Command(
+    "encode",
+    summary="encode every episode once with a trained tokenizer, so that the dynamics trains on latents alone",
+    example="data=data/road tokenizer=runs/tokenizer",
+    config="worldsim.training.encode:EncodeConfig",
+    run="worldsim.training.encode:encode",
+    place=40,
+)
+
 TRAIN_DYNAMICS = Command(
     "train-dynamics",
     summary="learn to predict the next frame's latents from the past, ego motion and the scene",

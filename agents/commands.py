@@ -1,0 +1,14 @@
+"""The commands that ``agents`` adds to ``worldsim``. Their modules load when they run."""
+
+from __future__ import annotations
+
+from worldsim.cli.command import Command
+
+COLLECT = Command(
+    "collect",
+    summary="drive the reference world with good and bad drivers and record episodes",
+    example="out=data/road episodes=200 scenarios=[highway,roundabout]",
+    config="agents.collect:CollectConfig",
+    run="agents.collect:run",
+    place=10,
+)
