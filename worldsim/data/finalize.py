@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from worldsim.data.statistics import Statistics, merge_statistics
 from worldsim.data.writer import remove_leftovers
 from worldsim.storage import atomic_path, read_json, write_json
 
+THREADS = 8
 log = logging.getLogger(__name__)
 
 
@@ -49,8 +52,9 @@ def finalize(root: Path | str) -> int:
         for record in records:
             starts.append(starts[-1] + record.length)
         tasks = {caption: number for number, caption in enumerate(dict.fromkeys(r.caption for r in records))}
-        for episode_index, record in enumerate(records):
-            _renumber(root, record, episode_index, starts[episode_index], tasks[record.caption])
+        numbers = [tasks[record.caption] for record in records]
+        with ThreadPoolExecutor(THREADS) as pool:  # mostly waiting for the disk
+            list(pool.map(partial(_renumber, root), records, range(len(records)), starts, numbers))
         _sweep(root, set(indices))
         _write_table(root / EPISODES_PATH, episodes_table(records, starts[:-1]))
         _write_table(root / TASKS_PATH, _tasks_table(tasks))
