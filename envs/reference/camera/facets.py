@@ -7,7 +7,7 @@ Facet frame: metres, x along the thing's heading, y to its left, z up from the g
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -72,13 +72,16 @@ class Facets:
     def join(first: Facets, second: Facets) -> Facets:
         """Both, with the owners of the second counted on from the first's."""
         later = int(first.owner[-1]) + 1 if len(first.owner) else 0
-        columns = {f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Facets)}
+        columns = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in COLUMNS}
         columns["owner"][len(first.owner) :] += later
         return Facets(**columns)
 
     def ranges(self, things: int) -> Indices:
         """(things + 1,) where each thing's facets start."""
         return np.searchsorted(self.owner, np.arange(things + 1))
+
+
+COLUMNS = tuple(Facets.__dataclass_fields__)
 
 
 def quad(

@@ -26,6 +26,7 @@ Image = npt.NDArray[np.uint8]
 TILES = 4  # along a level's side
 LEVEL_TEXEL_M = (0.0625, 0.25, 1.0)
 LEVEL_RADIUS_M = (22.0, 90.0, 360.0)  # at most (TILES - 1) / 2 tiles of 256 texels
+PAINT_M = 0.5  # along the road, between samples; wider, and lines that run across the picture would break up
 FADE_M = (220.0, 340.0)  # the ground turns into distant air between these
 
 
@@ -131,7 +132,7 @@ class Ground:
         wide = nearest / spec.fx / self.levels[level].texel_m
         long = nearest**2 / (height * spec.fy)
         across = 1 if wide < 0.8 else 2 if wide < 3.0 else 4
-        down = next((count for count in (1, 2, 4) if long / count <= 1.0), 8)
+        down = next((count for count in (1, 2, 4) if long / count <= PAINT_M), 8)
         return level, across, down
 
     def _footprint(self, level: int) -> Array:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +37,12 @@ class Look:
     wetness: float  # 0 to 1: how dark and shiny the ground is
     snow: float  # 0 to 1: how white the roadside is
 
-    @property
+    @cached_property
     def ground_light(self) -> Array:
         """Gain (3,) on level ground out of the headlights."""
         return np.array(self.ambient) + math.sin(self.sun_elevation) * np.array(self.sun)
 
-    @property
+    @cached_property
     def shadow(self) -> float:
         """Share of the light on level ground that a cast shadow takes away."""
         return float(1.0 - np.mean(np.array(self.ambient) / self.ground_light))

@@ -5,6 +5,8 @@ Axis legend: n drops.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from .look import Look
 from .projection import Pinhole, ego_to_world
 from .scene import Scene
 
+Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 BOX_M = 14.0  # drops repeat in cubes of this size around the camera
 DROPS = {"rain": 260, "snow": 420}
@@ -21,12 +24,17 @@ CONTRAST = {"day": {"rain": 26, "snow": 34}, "dusk": {"rain": 24, "snow": 44}, "
 NEAREST_M = 1.2
 
 
+@lru_cache(maxsize=8)
+def _drops(weather: str, seed: int) -> Array:
+    """Where drops are at time 0, (n, 3) in their cube."""
+    return np.random.default_rng((seed & 0xFFFFFFFF, 71)).uniform(0, BOX_M, (DROPS[weather], 3))
+
+
 def fall(image: Image, camera: Pinhole, scene: Scene, look: Look) -> Image:
     """The picture (h, w, 3) with rain streaks or snow flakes in front; unchanged in other weather."""
     if look.weather not in DROPS:
         return image
-    rng = np.random.default_rng((scene.seed & 0xFFFFFFFF, 71))
-    start = rng.uniform(0, BOX_M, (DROPS[look.weather], 3))
+    start = _drops(look.weather, scene.seed)
     velocity = np.array(FALL_MPS[look.weather])
     world = ego_to_world(scene.x, scene.y, scene.yaw)
     eye = np.append(world[:2, :2] @ camera.position[:2] + world[:2, 2], camera.position[2])

@@ -75,7 +75,7 @@ class Sky:
         image = horizon + (zenith - horizon) * rise + 0 * azimuth[..., None]
         wave = _clouds(rng, elevation, azimuth)
         cloud = np.clip((wave - (0.72 - 0.35 * look.clouds)) / 0.30, 0, 1) * np.clip(elevation / 0.10, 0, 1)
-        strength = {"clear": 0.75, "rain": 0.5, "fog": 0.0, "snow": 0.3}[look.weather]
+        strength = {"clear": 0.6, "rain": 0.5, "fog": 0.0, "snow": 0.3}[look.weather]
         tint = {"day": (250, 250, 252), "dusk": (236, 130, 110), "night": (26, 30, 46)}[look.time_of_day]
         if look.weather != "clear":
             tint = tuple(0.72 * zenith)
