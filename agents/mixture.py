@@ -134,13 +134,13 @@ class StopperDriver(_EpisodicDriver):
     """Brakes to a stop for no reason, waits, and starts again."""
 
     calm_s = (3.0, 10.0)
-    wild_s = (2.0, 7.0)
+    wild_s = (3.0, 7.0)
 
     def __init__(self) -> None:
         super().__init__(Style(), "stopper")
 
     def begin(self) -> None:
-        self.pedal = -float(self.rng.uniform(0.15, 1.0))
+        self.pedal = -float(self.rng.uniform(0.3, 1.0))
 
     def misbehave(self) -> FloatArray:
         return _clipped(float(ScriptedDriver.act(self)[0]), self.pedal)

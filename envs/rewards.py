@@ -22,7 +22,7 @@ WEIGHTS: dict[str, float] = {
     "lane_keeping": 0.5,
     "heading": 0.3,
     "comfort": 0.1,
-    "headway": 0.4,
+    "headway": 0.6,
     "offroad": 5.0,
     "collision": 10.0,
 }
@@ -32,7 +32,7 @@ END_PROBABILITY = 0.5
 HALF_LANE_M = 1.75
 HEADWAY_S = 1.2
 STANDSTILL_M = 2.0
-TIME_TO_COLLISION_S = 3.0
+TIME_TO_COLLISION_S = 4.0
 OVERSPEED_TOLERANCE = 0.1
 
 

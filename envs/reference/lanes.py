@@ -114,7 +114,7 @@ class PathLane(AbstractLane):
 
     def project(self, points: Points) -> tuple[Points, Points, Points]:
         """Station, lateral offset and lane heading, each (k,), for points (k, 2)."""
-        coarse = ((points[:, None] - self._coarse[None]) ** 2).sum(-1).argmin(1) * _STRIDE
+        coarse = ((self._coarse**2).sum(1) - 2 * points @ self._coarse.T).argmin(1) * _STRIDE
         window = np.clip(coarse[:, None] + np.arange(-_STRIDE, _STRIDE + 1), 0, len(self.points) - 1)
         nearest = ((points[:, None] - self.points[window]) ** 2).sum(-1).argmin(1)
         index = window[np.arange(len(points)), nearest]

@@ -11,13 +11,15 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from highway_env.road.road import LaneIndex
 
 from .camera.scene import LaneLine, RoadMap
 from .lanes import LaneNetwork, PathLane, Points
 
 SHOULDER_M = 0.7
 _PROBE_M = 0.5  # how far beyond a border to look for the next lane
-_OVERLAP_M = 0.6  # a border this deep inside another lane is not painted
+_OVERLAP_M = 0.25  # a border this deep inside another lane is not painted
+_SHORTEST_M = 3.0
 _CHUNK_M = 48.0  # surfaces are cut to this length, so that a renderer can skip far ones
 _NONE, _EDGE, _SAME, _OPPOSITE = range(4)
 
@@ -33,7 +35,7 @@ def road_map(network: LaneNetwork) -> RoadMap:
             border = lane.border(side * lane.width / 2)
             kinds = _kinds(network, i, side, border)
             outer = lane.border(side * (lane.width / 2 + SHOULDER_M))
-            for kind, start, stop in _runs(kinds):
+            for kind, start, stop in _runs(kinds, lane.spacing):
                 run = slice(start, stop)
                 if kind == _EDGE:
                     lines.append(LaneLine(_thin(border[run], lane.curvatures[run])))
@@ -64,34 +66,49 @@ def _surfaces(lane: PathLane) -> list[Points]:
 def _kinds(network: LaneNetwork, own: int, side: int, border: Points) -> npt.NDArray[np.int64]:
     """What to paint at each border sample (n,)."""
     lane = network.lanes[own]
-    probe = lane.border(side * (lane.width / 2 + _PROBE_M))
     kinds = np.full(len(border), _EDGE)
-    crossed = np.zeros(len(border), dtype=bool)
-    low, high = probe.min(0) - 6.0, probe.max(0) + 6.0
+    crossed, doubled = np.zeros((2, len(border)), dtype=bool)
     for j, other in enumerate(network.lanes):
-        if j == own or (other.points < low).all(0).any() or (other.points > high).all(0).any():
+        reach = other.width / 2 + _PROBE_M + 0.5
+        near = ((border > other.points.min(0) - reach) & (border < other.points.max(0) + reach)).all(1)
+        at = np.flatnonzero(near)
+        if j == own or not len(at):
             continue
-        station, lateral, heading = other.project(probe)
-        beyond = (np.abs(lateral) <= other.width / 2) & (station >= -0.01) & (station <= other.length + 0.01)
-        station, lateral, _ = other.project(border)
-        depth = other.width / 2 - np.abs(lateral)
-        crossed |= (depth > _OVERLAP_M) & (station > 0.5) & (station < other.length - 0.5)
-        cosine = np.cos(heading - lane.headings)
-        kinds[beyond & (cosine > 0.8)] = _SAME
-        kinds[beyond & (cosine < -0.8)] = _OPPOSITE if own < j else _NONE
-        crossed |= beyond & (np.abs(cosine) <= 0.8)
-    kinds[crossed] = _NONE
+        station, lateral, heading = other.project(border[at])
+        turn = lane.headings[at] - heading
+        same, opposite = np.cos(turn) > 0.8, np.cos(turn) < -0.8
+        probed_station = station - side * _PROBE_M * np.sin(turn)
+        probed_lateral = lateral + side * _PROBE_M * np.cos(turn)
+        beyond = np.abs(probed_lateral) <= other.width / 2
+        beyond &= (probed_station >= -0.01) & (probed_station <= other.length + 0.01)
+        alongside = (station > 0.5) & (station < other.length - 0.5)
+        kinds[at[beyond & same]] = _NONE if _forks(network.indexes[own], network.indexes[j]) else _SAME
+        kinds[at[beyond & opposite]] = _OPPOSITE if own < j else _NONE
+        crossed[at] |= alongside & (other.width / 2 - np.abs(lateral) > _OVERLAP_M)
+        crossed[at] |= beyond & ~same & ~opposite
+        if j < own:  # where two lanes run into one, the first of them paints their separator
+            doubled[at] |= alongside & same & (np.abs(lateral - side * lane.width / 2) < other.width / 2)
+    kinds[crossed | (doubled & (kinds != _EDGE))] = _NONE
     return kinds
 
 
-def _runs(kinds: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """(kind, start, stop) of stretches of equal paint; a stretch reaches to the first sample of the next one."""
+def _forks(own: LaneIndex, other: LaneIndex) -> bool:
+    """Whether two lanes of different edges part or join, so that no line belongs between them."""
+    return own[:2] != other[:2] and (own[0] == other[0] or own[1] == other[1])
+
+
+def _runs(kinds: npt.NDArray[np.int64], spacing_m: float) -> list[tuple[int, int, int]]:
+    """(kind, start, stop) of stretches of equal paint; a stretch reaches to the first sample of the next one.
+
+    Edges shorter than _SHORTEST_M are left out: they are slivers where borders cross at a narrow angle.
+    """
     changes = np.flatnonzero(np.diff(kinds)) + 1
     bounds = [0, *changes.tolist(), len(kinds)]
     runs = []
     for start, stop in pairwise(bounds):
         reach = min(stop + 1, len(kinds))
-        if kinds[start] != _NONE and reach - start >= 2:
+        sliver = kinds[start] == _EDGE and (reach - 1 - start) * spacing_m < _SHORTEST_M
+        if kinds[start] != _NONE and reach - start >= 2 and not sliver:
             runs.append((int(kinds[start]), start, reach))
     return runs
 
