@@ -152,7 +152,7 @@ def test_info_prints_the_price(capsys: pytest.CaptureFixture[str]) -> None:
     for part in (
         "preset base",
         "parameters",
-        "tokens        128 a frame (8x16)",
+        "128 a frame (8x16)",
         "FLOPs",
         "to train",
         "to roll out",

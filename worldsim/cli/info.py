@@ -15,28 +15,31 @@ def info(config: Preset) -> None:
     training = figures.train_weights_bytes + figures.train_activations_bytes
     rollout = figures.rollout_weights_bytes + figures.rollout_cache_bytes
     seconds = config.dynamics.context_frames / config.world().frame_rate_hz
-    steps = config.engine.steps
-    print(
-        f"preset {config.preset}: frames of {config.tokenizer.height}x{config.tokenizer.width}, "
-        f"{config.dynamics.context_frames} frames ({seconds:.1f} s) of context\n"
-        f"\n"
-        f"parameters    tokenizer {_count(figures.tokenizer_parameters)}, "
-        f"dynamics {_count(figures.dynamics_parameters)}\n"
-        f"tokens        {figures.tokens_per_frame} a frame ({rows}x{columns}) "
-        f"of {config.tokenizer.latent_dim} numbers\n"
-        f"compute       encode {_flops(figures.encode_flops)} a frame, decode {_flops(figures.decode_flops)}, "
-        f"dynamics {_flops(figures.dynamics_flops)} a pass\n"
-        f"              {_flops(figures.step_flops)} a decoded step: "
-        f"{steps} sampling passes, one to remember the frame, the decoder\n"
-        f"to train      {_bytes(training)}: weights, gradients, optimizer and average "
-        f"{_bytes(figures.train_weights_bytes)},\n"
-        f"              activations of {config.clips} clip{'s' * (config.clips > 1)} of {config.clip_frames} frames about "
-        f"{_bytes(figures.train_activations_bytes)}\n"
-        f"to roll out   {_bytes(rollout)}: weights {_bytes(figures.rollout_weights_bytes)}, "
-        f"cache of {config.rollouts} rollout{'s' * (config.rollouts > 1)} {_bytes(figures.rollout_cache_bytes)}\n"
-        f"\n"
-        f"Memory is for the dynamics in float32; bfloat16 halves activations and cache. Nothing was allocated."
-    )
+    lines = [
+        (f"preset {config.preset}", f"frames of {config.tokenizer.height}x{config.tokenizer.width}, "
+         f"{config.dynamics.context_frames} frames ({seconds:.1f} s) of context"),
+        ("parameters", f"tokenizer {_count(figures.tokenizer_parameters)}, "
+         f"dynamics {_count(figures.dynamics_parameters)}"),
+        ("tokens", f"{figures.tokens_per_frame} a frame ({rows}x{columns}) of {config.tokenizer.latent_dim} numbers"),
+        ("compute", f"encode {_flops(figures.encode_flops)} a frame, decode {_flops(figures.decode_flops)}, "
+         f"dynamics {_flops(figures.dynamics_flops)} a pass"),
+        ("a step", f"{_flops(figures.step_flops)}: {config.engine.steps} sampling passes, "
+         "one to remember the frame, the decoder"),
+        ("to train", f"{_bytes(training)}: weights, gradients, optimizer and average "
+         f"{_bytes(figures.train_weights_bytes)},"),
+        ("", f"activations of {_several(config.clips, 'clip')} of {_several(config.clip_frames, 'frame')} "
+         f"about {_bytes(figures.train_activations_bytes)}"),
+        ("to roll out", f"{_bytes(rollout)}: weights {_bytes(figures.rollout_weights_bytes)}, "
+         f"cache of {_several(config.rollouts, 'rollout')} {_bytes(figures.rollout_cache_bytes)}"),
+    ]  # fmt: skip
+    width = max(len(label) for label, _ in lines)
+    for label, text in lines:
+        print(f"{label:<{width}}  {text}")
+    print("Memory is for the dynamics in float32; bfloat16 halves activations and cache. Nothing was allocated.")
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _count(number: float) -> str:
