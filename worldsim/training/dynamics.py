@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from worldsim.checkpoint import ModelCard, save_world
-from worldsim.data import EpisodeStore
 from worldsim.data.clips import ClipSampler
 from worldsim.data.latents import LatentStore
 from worldsim.data.record import EpisodeRecord
+from worldsim.data.store import EpisodeStore
 from worldsim.dynamics.conditioning import Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS
