@@ -123,7 +123,7 @@ def test_heads_read_back_in_si_units() -> None:
     ("change", "message"),
     [
         ({"n_tokens": 30}, "n_tokens = grid_height"),
-        ({"heads": 3}, "divisible by heads"),
+        ({"heads": 5}, "divisible by heads"),
         ({"finest_steps": 12}, "power of two"),
         ({"layers": 7}, "layers divisible"),
     ],

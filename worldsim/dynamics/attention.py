@@ -50,12 +50,16 @@ class Projections(nn.Module):
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
         self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * config.head_dim, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
-        self.q_norm, self.k_norm = nn.RMSNorm(config.head_dim), nn.RMSNorm(config.head_dim)
+        self.q_scale = nn.Parameter(torch.ones(config.head_dim))
+        self.k_scale = nn.Parameter(torch.ones(config.head_dim))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         qkv = self.qkv(x).unflatten(-1, (-1, self.head_dim))
         q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), dim=-2)
-        return self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype), v
+        return self._normalised(q, self.q_scale), self._normalised(k, self.k_scale), v
+
+    def _normalised(self, x: Tensor, scale: Tensor) -> Tensor:
+        return F.rms_norm(x, (self.head_dim,)) * scale.to(x.dtype)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
