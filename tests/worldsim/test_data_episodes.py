@@ -125,6 +125,17 @@ def test_layout_is_lerobot_v3_and_needs_only_pyarrow_and_pyav(tmp_path: Path) ->
         assert_same(EpisodeStore(tmp_path).read(index), make_episode(length, seed=index))
 
 
+def test_tasks_are_indexed_by_their_words_as_lerobot_reads_them(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    writer = EpisodeWriter(tmp_path)
+    for seed in (0, 1, 4):  # 4 has the caption of 1
+        writer.write(make_episode(3, seed=seed))
+    finalize(tmp_path)
+    tasks = pandas.read_parquet(tmp_path / "meta/tasks.parquet")
+    assert tasks.index.name == "task" and tasks["task_index"].tolist() == [0, 1]
+    assert tasks.iloc[1].name == make_episode(3, seed=4).caption
+
+
 def test_statistics_equal_those_over_all_rows(tmp_path: Path) -> None:
     episodes = [make_episode(t, seed=t) for t in (4, 9, 15)]
     for episode in episodes:

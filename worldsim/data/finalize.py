@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -116,8 +117,13 @@ def _sweep(root: Path, committed: set[int]) -> None:
 def _tasks_table(tasks: dict[str, int]) -> pa.Table:
     """tasks.parquet as pandas writes a frame indexed by the task's words, which is how LeRobot reads it."""
     table = pa.table({"task_index": pa.array(list(tasks.values())), "task": pa.array(list(tasks))})
-    metadata = b'{"index_columns": ["task"], "column_indexes": [], "columns": [], "creator": {}, "pandas_version": "2"}'
-    return table.replace_schema_metadata({b"pandas": metadata})
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    described = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_kind, "metadata": None}
+        for name, (kind, numpy_kind) in kinds.items()
+    ]
+    metadata = {"index_columns": ["task"], "column_indexes": [], "columns": described, "pandas_version": "2"}
+    return table.replace_schema_metadata({b"pandas": json.dumps(metadata).encode()})
 
 
 def _all_features(features: dict[str, Any], records: list[EpisodeRecord], fps: float) -> dict[str, Any]:
