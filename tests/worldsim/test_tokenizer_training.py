@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.worldsim.test_tokenizer import pictures, small
 from worldsim.data.latents import LatentStore
@@ -16,7 +17,9 @@ from worldsim.data.writer import EpisodeWriter
 from worldsim.tokenizer import load_tokenizer, tokenizer_hash
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.frames import FrameBank
+from worldsim.training.kernels import KernelMuon
 from worldsim.training.loop import LoopConfig
+from worldsim.training.state import LATEST
 from worldsim.training.tokenizer import TrainTokenizerConfig, train_tokenizer
 from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode
 
@@ -71,6 +74,38 @@ def test_training_resumes_and_a_longer_budget_goes_on(road: Path, tmp_path: Path
     assert train_tokenizer(config(road, tmp_path / "run", steps=8)).step == 8
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [2, 4, 6, 8]
+
+
+def test_resumed_in_the_middle_equals_uninterrupted(road: Path, tmp_path: Path) -> None:
+    for out, budgets in (("whole", [8]), ("cut", [4, 8])):
+        for steps in budgets:
+            settings = config(road, tmp_path / out, steps=steps)
+            settings.loop.schedule = "constant"
+            train_tokenizer(settings)
+    whole, cut = (load_file(tmp_path / out / LATEST) for out in ("whole", "cut"))
+    assert whole.keys() == cut.keys() and any("momentum_buffer" in name for name in whole)
+    differing = {name for name in whole if not torch.equal(whole[name], cut[name])}
+    assert differing <= {"generator.default"}  # nothing in this training draws from it
+
+
+def test_training_can_start_from_a_trained_tokenizer(road: Path, tmp_path: Path) -> None:
+    train_tokenizer(config(road, tmp_path / "first", steps=3))
+    still = config(road, tmp_path / "second", steps=1, start_from=str(tmp_path / "first"))
+    still.kernel_rate = still.other_rate = 0.0
+    train_tokenizer(still)
+    first, second = (load_tokenizer(tmp_path / name) for name in ("first", "second"))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_kernels_turn_with_their_matrices() -> None:
+    layer = torch.nn.Conv2d(4, 8, 3)
+    before, optimizer = layer.weight.detach().clone(), KernelMuon([layer.weight], lr=0.1, weight_decay=0.0)
+    layer(torch.ones(1, 4, 5, 5)).square().sum().backward()
+    optimizer.step()
+    turned = (layer.weight.detach() - before).flatten(1)
+    assert turned.abs().max() > 1e-3
+    optimizer.zero_grad()
+    assert layer.weight.grad is None
 
 
 def test_a_second_data_set_takes_its_share_of_the_batch(road: Path, tmp_path: Path) -> None:
