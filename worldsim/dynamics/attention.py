@@ -47,15 +47,16 @@ class Projections(nn.Module):
 
     def __init__(self, config: DynamicsConfig) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
-        self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * config.head_dim, bias=False)
+        self.head_dim = config.head_dim
+        self.query = nn.Linear(config.width, config.heads * config.head_dim, bias=False)
+        self.key = nn.Linear(config.width, config.kv_heads * config.head_dim, bias=False)
+        self.value = nn.Linear(config.width, config.kv_heads * config.head_dim, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
         self.q_scale = nn.Parameter(torch.ones(config.head_dim))
         self.k_scale = nn.Parameter(torch.ones(config.head_dim))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        qkv = self.qkv(x).unflatten(-1, (-1, self.head_dim))
-        q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), dim=-2)
+        q, k, v = (layer(x).unflatten(-1, (-1, self.head_dim)) for layer in (self.query, self.key, self.value))
         return self._normalised(q, self.q_scale), self._normalised(k, self.k_scale), v
 
     def _normalised(self, x: Tensor, scale: Tensor) -> Tensor:

@@ -49,11 +49,11 @@ class SwiGLU(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.up, self.down = nn.Linear(width, 2 * hidden, bias=False), nn.Linear(hidden, width, bias=False)
+        self.gate, self.up = nn.Linear(width, hidden, bias=False), nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, value = self.up(x).chunk(2, dim=-1)
-        return self.down(F.silu(gate) * value)
+        return self.down(F.silu(self.gate(x)) * self.up(x))
 
 
 class Modulated(nn.Module):
@@ -61,7 +61,7 @@ class Modulated(nn.Module):
 
     def __init__(self, config: DynamicsConfig, layer: nn.Module) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(config.width, elementwise_affine=False)
+        self.norm = nn.LayerNorm(config.width, elementwise_affine=False)
         self.modulation = nn.Linear(config.condition_width, 3 * config.width)
         self.layer = layer
 
@@ -100,7 +100,7 @@ class Dynamics(nn.Module):
         self.extra = nn.Parameter(torch.zeros(config.registers + 1, w))
         self.conditioner = Conditioner(config)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
-        self.final = nn.RMSNorm(w)
+        self.final = nn.LayerNorm(w)
         self.to_latents = nn.Linear(w, config.latent_dim)
         self.heads = StateHeads(w)
         self.apply(self._initialise)
