@@ -31,23 +31,23 @@ def drive(name: str, scenario: Scenario | str, seed: int, steps: int) -> tuple[n
 
 @pytest.mark.parametrize("road", ROADS)
 def test_the_good_driver_keeps_its_lane_and_out_of_trouble(road: str) -> None:
-    track, info = drive("good", road, seed=11, steps=200)
-    assert len(track) == 200, info["labels"]
+    track, info = drive("good", road, seed=11, steps=120)
+    assert len(track) == 120, info["labels"]
     assert track[:, 2].mean() > 4.0, "and it gets somewhere"
     assert np.median(np.abs(track[:, 6])) < 0.3
 
 
 @pytest.mark.parametrize("name", DRIVERS)
 def test_drivers_repeat_from_a_seed(name: str) -> None:
-    first, _ = drive(name, "two_way", seed=2, steps=60)
-    second, _ = drive(name, "two_way", seed=2, steps=60)
+    first, _ = drive(name, "two_way", seed=2, steps=30)
+    second, _ = drive(name, "two_way", seed=2, steps=30)
     np.testing.assert_array_equal(first, second)
 
 
 def test_the_offroad_driver_leaves_the_road_and_the_crasher_crashes() -> None:
     roads = Scenario(road="two_way", lanes=1, traffic="heavy", horizon_s=30)
-    assert sum(drive("offroad", roads, seed, 250)[0][:, 8].max() for seed in range(3)) >= 2
-    assert sum(drive("crasher", roads, seed, 250)[0][:, 9].max() for seed in range(3)) >= 2
+    assert sum(drive("offroad", roads, seed, 200)[0][:, 8].max() for seed in range(3)) >= 2
+    assert sum(drive("crasher", roads, seed, 200)[0][:, 9].max() for seed in range(3)) >= 2
 
 
 def test_the_stopper_stops_and_starts_again() -> None:
