@@ -69,9 +69,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return f"[{','.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}:{_shown(item)}" for key, item in value.items()) + "}"
     return repr(value) if value == "" else str(value)
 
 
@@ -87,4 +87,5 @@ def _hanging(label: str, text: str, indent: str = INDENT) -> list[str]:
         width=max(width, 40),
         subsequent_indent=indent + " " * len(label),
         break_on_hyphens=False,
+        break_long_words=False,
     )
