@@ -12,3 +12,12 @@ COLLECT = Command(
     run="agents.collect:run",
     place=10,
 )
+
+MAKE_STARTS = Command(
+    "make-starts",
+    summary="record the short drives from which a world's rollouts begin, and put them beside it",
+    example="world=runs/dynamics/world per_scenario=16",
+    config="agents.starts:MakeStartsConfig",
+    run="agents.starts:make_starts",
+    place=55,
+)
