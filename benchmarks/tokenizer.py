@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from agents.collect import collect
+from envs.scenario import list_scenarios
 from worldsim.checkpoint import load_world
 from worldsim.data.donkeycar import open_tub
 from worldsim.data.store import EpisodeStore
@@ -98,7 +99,7 @@ def _road(arguments: argparse.Namespace, folder: Path, size: tuple[int, int]) ->
         print("driving fresh reference episodes", flush=True)
         steps = 40 if arguments.quick else 100
         collect(
-            folder, episodes=_episodes(arguments.quick), steps=steps, seed=SEED, val_share=1.0,
+            folder, episodes=_episodes(arguments.quick), steps=steps, seed=SEED, held_out=list_scenarios(),
             height=size[0], width=size[1], workers=arguments.threads,
         )  # fmt: skip
     store = EpisodeStore(arguments.data or folder)

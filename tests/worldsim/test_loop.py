@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,6 @@ def make_state(config: LoopConfig, width: int = 8) -> TrainState:
 def train(
     out: Path | str, steps: int, pause: float = 0.0, poison: int = -1, **settings: object
 ) -> tuple[LoopResult, TrainState]:
-    import time
-
     torch.default_generator.manual_seed(3)
     settings = {"warmup_steps": 5, "log_every": 5, "threads": 1, "progress": False} | settings
     config = LoopConfig(out=str(out), steps=steps, minutes=0, **settings)  # type: ignore[arg-type]
@@ -78,6 +77,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, number: in
     log = tmp_path / "cut" / "metrics.jsonl"
     while not (log.exists() and log.read_text()):
         assert child.poll() is None
+        time.sleep(0.05)
     child.send_signal(number)
     said, complained = child.communicate(timeout=60)
     reason, step = said.split()
