@@ -44,6 +44,7 @@ class Step:
     latents: Tensor  # (b, n, d) standardised
     state: StateReading  # each (b,)
     trust: Tensor  # (b,) in (0, 1]: near 1 where the model is sure, small far from what it knows
+    disagreement: Tensor  # (b,) between the first guess from the past alone and the frame; what trust is made of
 
 
 class Engine:
@@ -84,9 +85,14 @@ class Engine:
         state = self.empty(scene, seeds)
         for t in range(latents.shape[1]):
             known = motion[:, t] if t > 0 else torch.full_like(motion[:, t], float("nan"))
-            condition = self._condition(known, command)
-            step = self._remember(state, latents[:, t], latents[:, t], condition)
+            step = self.observe(state, latents[:, t], known, command)
         return state, step
+
+    @torch.no_grad()
+    def observe(self, state: RolloutState, latents: Tensor, motion: Tensor, command: Tensor | None = None) -> Step:
+        """Advance ``state`` in place by a frame that was seen, not drawn: latents (b, n, d), motion (b, m) or NaN."""
+        self._check_motion(motion, (len(state),))
+        return self._remember(state, latents, latents, self._condition(motion, command))
 
     @torch.no_grad()
     def imagine(self, scene: Scene, seeds: Sequence[int]) -> tuple[RolloutState, Step]:
@@ -122,7 +128,7 @@ class Engine:
         reading = StateHeads.read(seen.state[:, 0])
         disagreement = (guess - seen.latents[:, 0]).square().mean(dim=(1, 2)).sqrt()
         trust = torch.exp(-(disagreement / self.world.trust_scale - 1.0).clamp_min(0.0))
-        return Step(latents, reading, trust)
+        return Step(latents, reading, trust, disagreement)
 
     def _noise(self, state: RolloutState) -> Tensor:
         """(b, 1, n, d), each rollout's from its own generator, so that none depends on its neighbours."""
