@@ -52,7 +52,8 @@ def _shapes() -> list[ClipShape]:
         ClipShape(6, 48),
         ClipShape(24, 12),
         ClipShape(24, 12),
-        ClipShape(256, 1),
+        ClipShape(6, 48),
+        ClipShape(192, 1),
     ]
 
 
@@ -70,7 +71,7 @@ class TrainDynamicsConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
-    matrix_rate: float = 2e-3  # learning rate of Muon, for the matrices inside the blocks
+    matrix_rate: float = 3e-3  # learning rate of Muon, for the matrices inside the blocks
     other_rate: float = 1e-3  # learning rate of AdamW, for everything else
     weight_decay: float = 0.05
     rare_weight: float = 3.0  # how much more often clips with a collision or off-road frame are drawn
@@ -130,7 +131,7 @@ class ClipSource:
             record.index: torch.from_numpy(head_targets(episode.labels, FRAME_RATE_HZ))
             for record, episode in store.iterate(records, frames=False)
         }
-        self.text, self.text_known = embed_phrasings(records, config.phrasings, config.dynamics.text_dim)
+        self.text = embed_phrasings(records, config.phrasings, config.dynamics.text_dim)
 
     def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch:
         """A batch on the training device."""
@@ -141,7 +142,7 @@ class ClipSource:
         )
         assert targets.shape[-1] == len(HEAD_FIELDS)
         text = torch.stack([self.text[k][generator.integers(len(self.text[k]))] for k in episodes])
-        known = torch.full((len(clips),), self.text_known)
+        known = text.abs().sum(-1) > 0
         device = self.device
         return ClipBatch(
             self.scale.standardise(clips.latents).to(device),
@@ -153,10 +154,10 @@ class ClipSource:
         )
 
 
-def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> tuple[dict[int, Tensor], bool]:
+def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> dict[int, Tensor]:
     """Embeddings (k, text_dim) of each episode's caption and of ``count`` other ways to say it, by episode.
 
-    Returns them and whether they are real: zeros and False where the text extra is not installed.
+    A row is zero where there are no words: nothing is known of the scene, or the text extra is not installed.
     """
     phrases = {
         record.index: list(
@@ -169,10 +170,10 @@ def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> 
     }
     try:
         encoder = TextEncoder()
-        return {k: torch.from_numpy(encoder.encode(texts)) for k, texts in phrases.items()}, True
+        return {k: torch.from_numpy(encoder.encode(texts)) for k, texts in phrases.items()}
     except TextEncoderMissing as error:
         logger.warning("training without words: %s", error)
-        return {k: torch.zeros(1, text_dim) for k in phrases}, False
+        return {k: torch.zeros(1, text_dim) for k in phrases}
 
 
 def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.optim.Optimizer]:

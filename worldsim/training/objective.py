@@ -24,7 +24,7 @@ class ObjectiveConfig:
 
     context_fraction: float = 0.5  # of frames noised as lightly as past frames are at rollout time
     bootstrap_fraction: float = 0.25  # of clips that train large steps
-    bootstrap_after: int = 500  # steps of plain denoising before large steps are trained
+    bootstrap_after: int = 1000  # steps of plain denoising before large steps are trained
     head_weight: float = 0.1
     drop_scene: float = 0.1  # of clips with neither fields nor text
     drop_text: float = 0.2  # of clips without text
