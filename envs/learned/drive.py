@@ -126,6 +126,11 @@ class DriveEnv(gym.Env[dict[str, Any], np.ndarray]):
         return row if row >= 0 else None
 
     @property
+    def target_speed_mps(self) -> float:
+        """The speed that this episode rewards."""
+        return float(self._core.drives.target_speed[0])
+
+    @property
     def hazards(self) -> dict[str, float]:
         """Probabilities that the ego leaves the road, or collides, within the next second."""
         return {name: float(self._core.drives.said(name)[0]) for name in ("offroad_soon", "collision_soon")}
