@@ -2,7 +2,7 @@
 
 Axis legend: t frames of a sequence, k pairs of neighbouring frames, h w c of a frame, r x q cells, f features.
 
-Dense optical flow (DIS, Kroeger et al. 2016) is averaged in a grid of cells, beside how much each cell has to hold on to
+Dense optical flow (DIS, Kroeger et al. 2016) is averaged in a grid of cells, beside how much there is to hold on to
 and how well the flow explains it; a small network reads yaw rate and speed from that. It is trained on reference frames
 of the split train and tested on val. It knows nothing of any world model, so it can judge one:
 
@@ -14,6 +14,7 @@ writes the weights that ship beside this file.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,7 +54,7 @@ def flow_features(frames: FrameArray) -> FloatArray:
     grey = [
         cv2.cvtColor(cv2.resize(f, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in frames
     ]
-    return np.stack([_pair_features(finder, a, b) for a, b in zip(grey[:-1], grey[1:], strict=True)])
+    return np.stack([_pair_features(finder, a, b) for a, b in itertools.pairwise(grey)])
 
 
 def _pair_features(
