@@ -55,7 +55,7 @@ def demo_page(
             Fact(f"{context_s:.1f} s", "is what it remembers"),
             Fact(f"{passes}", "sampling passes a frame"),
         ],
-        before=[_how(sight), _look_for()],
+        before=[_look_for(), _how(sight)],
         scenes=[_scene(each) for each in drawn],
         after=[_not_good(drawn, card), _next(drawn)],
         footer=(
@@ -83,7 +83,7 @@ def _look_for() -> Section:
     return Section(
         "What to look for",
         points=[
-            "Does the road turn when the wheel turns? The mark below the video is the steering.",
+            "Does the road turn when the wheel turns? The mark above the pictures is the steering.",
             "Do posts, trees and lane lines come closer at the speed that is shown?",
             "Do weather, time of day and the kind of road stay what they were?",
             "Other vehicles choose for themselves, and what is beyond the horizon is not known at the start. So the "
@@ -103,7 +103,7 @@ def _scene(drawn: Drawn) -> Scene:
         video=film.video, poster=film.poster, sides=SIDES,
         filmstrip=film.filmstrip, rows=("reference", "learned"), moments=[f"{second:g} s" for second in film.moments_s],
         facts=[
-            Fact(_seconds(measures.picture_until_s), "until a still picture would have been as close"),
+            Fact(_seconds(measures.picture_until_s), "until a frozen picture would have matched as well"),
             Fact(_seconds(measures.lane_until_s), f"until the places in the lane were {LANE_APART_M:g} m apart"),
             Fact(_metres(measures.lane_error_m), "between predicted and true lane offset, on the road"),
             Fact(f"{measures.mean_trust:.2f}", f"trust on average; at least {measures.least_trust:.2f}"),

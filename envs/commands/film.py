@@ -41,7 +41,7 @@ def film(twins: Twins, stem: Path) -> Film:
 
 
 def shot(twins: Twins, t: int) -> FrameArray:
-    """Frame ``t`` of the video: both worlds enlarged, and what was done and felt below."""
+    """Frame ``t`` of the video: both worlds enlarged, and what was done above."""
     learned, reference = twins.learned.frames[t], twins.reference.frames[t]
     factor = factor_for(learned.shape[1])
     pair = beside(enlarge(learned, factor), enlarge(reference, factor))

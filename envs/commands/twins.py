@@ -97,10 +97,9 @@ def drive_twins(
     sampling passes a frame; ``tick`` is called after every step. Raises ValueError where the reference world does not
     come to the recorded start.
     """
-    learned, reference = _Recording(DriveEnv(world=model, starts=bank, steps=passes)), _Recording(_reference(model))
-    learned.begin(*learned.env.reset(seed=seed, options={"start": start}))
-    reference.begin(*bring(reference.env, bank, start))
-    _check_same_start(bank, start, reference.info)
+    env = DriveEnv(world=model, starts=bank, steps=passes)
+    learned = _Recording(env, *env.reset(seed=seed, options={"start": start}))
+    reference = _Recording(*bring_reference(model, bank, start))
     actions, taken_s = [], 0.0
     watched = {"learned": learned, "reference": reference}[sight]
     for _ in range(steps):
@@ -116,9 +115,17 @@ def drive_twins(
     )
 
 
-def _reference(model: WorldModel) -> RoadCamEnv:
-    """The reference world through the camera that the model knows; it never ends of itself."""
-    return RoadCamEnv(cameras={"front": camera_of(model)}, grace_steps=None)
+def bring_reference(
+    model: WorldModel, bank: StartBank, start: int
+) -> tuple[RoadCamEnv, dict[str, Any], dict[str, Any]]:
+    """The reference world through the camera that ``model`` knows, brought to ``start``; it never ends of itself.
+
+    Returns the env, observation and info. Raises ValueError where it does not come to what was recorded.
+    """
+    env = RoadCamEnv(cameras={"front": camera_of(model)}, grace_steps=None)
+    observation, info = bring(env, bank, start)
+    _check_same_start(bank, start, info)
+    return env, observation, info
 
 
 def _check_same_start(bank: StartBank, start: int, info: dict[str, Any]) -> None:
@@ -136,17 +143,15 @@ def _check_same_start(bank: StartBank, start: int, info: dict[str, Any]) -> None
 class _Recording:
     """An env, and what has been seen in it."""
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: DriveEnv | RoadCamEnv, observation: dict[str, Any], info: dict[str, Any]) -> None:
         self.env = env
-
-    def begin(self, observation: dict[str, Any], info: dict[str, Any]) -> None:
-        self.frames: list[FrameArray] = []
-        self.infos: list[dict[str, Any]] = []
-        self._add(observation, info)
+        self.frames: list[FrameArray] = [observation["camera"]]
+        self.infos: list[dict[str, Any]] = [info]
 
     def step(self, action: FloatArray) -> None:
         observation, _, _, _, info = self.env.step(action)
-        self._add(observation, info)
+        self.frames.append(observation["camera"])
+        self.infos.append(info)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -160,7 +165,3 @@ class _Recording:
             np.array(labels, np.float32),
             np.array([info["trust"] for info in self.infos], np.float32),
         )
-
-    def _add(self, observation: dict[str, Any], info: dict[str, Any]) -> None:
-        self.frames.append(observation["camera"])
-        self.infos.append(info)

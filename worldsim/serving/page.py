@@ -110,7 +110,7 @@ def render(page: Page) -> str:
     """The page as HTML text."""
     body = [
         f"<header><h1>{_text(page.title)}</h1><p class=lead>{_text(page.lead)}</p>{_facts(page.facts)}</header>",
-        *map(_section, page.before),
+        f"<div class=words>{''.join(map(_section, page.before))}</div>",
         *(_scene(scene, f"scene-{place}") for place, scene in enumerate(page.scenes)),
         *map(_section, page.after),
         f"<footer>{_text(page.footer)}</footer>",

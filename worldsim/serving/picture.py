@@ -1,4 +1,4 @@
-"""Pictures for people: frames enlarged, set beside each other, with a strip of readings below.
+"""Pictures for people: frames enlarged, set beside each other, with a strip of readings above.
 
 Axis legend: h w image rows and columns, k frames.
 """
@@ -29,7 +29,7 @@ FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 @dataclass(frozen=True)
 class Readings:
-    """What the strip below a picture shows."""
+    """What the strip above a picture shows."""
 
     time_s: float
     speed_mps: float
@@ -57,7 +57,7 @@ def beside(left: FrameArray, right: FrameArray, gap: int = 8, colour: Colour = I
 
 
 def with_strip(frame: FrameArray, readings: Readings) -> FrameArray:
-    """The frame with a strip of STRIP_PX rows below: time, speed, a steering gauge and a bar of trust."""
+    """The frame with a strip of STRIP_PX rows above: time, speed, a steering gauge and a bar of trust."""
     width = frame.shape[1]
     strip = np.full((STRIP_PX, width, 3), INK, np.uint8)
     _write(strip, f"{readings.time_s:5.1f} s", 8)
@@ -65,7 +65,7 @@ def with_strip(frame: FrameArray, readings: Readings) -> FrameArray:
     _gauge(strip, round(0.40 * width), round(0.62 * width), readings.steering)
     _write(strip, "trust", round(0.68 * width), FAINT)
     _bar(strip, round(0.79 * width), width - 10, readings.trust)
-    return np.concatenate([frame, strip])
+    return np.concatenate([strip, frame])
 
 
 def filmstrip(rows: Sequence[Sequence[FrameArray]], factor: int = 2, gap: int = 4) -> RgbaArray:

@@ -82,8 +82,8 @@ def open_video(target: Path | str, fps: float) -> Iterator[VideoWriter]:
         raise ValueError(f"video: expected a file name that ends in .mp4, got {str(target)!r}")
     if not fps > 0:
         raise ValueError(f"video: expected a positive frame rate, got {fps}")
-    with atomic_path(target) as temporary:
-        with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            writer = VideoWriter(container, fps)
-            yield writer
-            writer.close()
+    options = {"movflags": "+faststart"}
+    with atomic_path(target) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
+        writer = VideoWriter(container, fps)
+        yield writer
+        writer.close()
