@@ -134,15 +134,18 @@ class StopperDriver(_EpisodicDriver):
     """Brakes to a stop for no reason, waits, and starts again."""
 
     calm_s = (3.0, 10.0)
-    wild_s = (3.0, 7.0)
+    wild_s = (0.5, 4.0)  # of waiting, once it stands
 
     def __init__(self) -> None:
         super().__init__(Style(), "stopper")
 
     def begin(self) -> None:
-        self.pedal = -float(self.rng.uniform(0.3, 1.0))
+        self.pedal = -float(self.rng.uniform(0.2, 1.0))
+        self.wait_s = self.left_s
 
     def misbehave(self) -> FloatArray:
+        if self.truth.speed > 0.2:
+            self.left_s = self.wait_s
         return _clipped(float(ScriptedDriver.act(self)[0]), self.pedal)
 
 

@@ -30,6 +30,7 @@ _SIGHT_M = (100.0, 155.0)  # newcomers appear this far away, a pixel or two in t
 _START_M = (24.0, 145.0)
 _YIELD_RADIUS_M = 4.6
 _YIELD_TIMES = np.arange(0.25, 3.01, 0.25)
+_COMMITTED_M = 6.0  # who is this near to a conflict inside a junction clears it instead of stopping in the way
 _TOW_S = 4.0  # a wreck that the ego has no part in is taken away after this
 
 
@@ -181,7 +182,7 @@ class TrafficRoad(HighwayRoad):
 
     def __init__(self, road: Road, rng: np.random.Generator) -> None:
         super().__init__(network=road.network, np_random=rng)
-        self.gives_way = road.yielding
+        self.gives_way, self.junctions = road.yielding, road.junctions
         self._steps = 0
 
     def step(self, dt: float) -> None:
@@ -233,8 +234,12 @@ class TrafficRoad(HighwayRoad):
             if station_on(first.path, second.position, 0.5) or station_on(second.path, first.position, 0.5):
                 continue  # one follows the other: IDM sees to it
             time = float(_YIELD_TIMES[int(np.argmax(gaps[i, j] < _YIELD_RADIUS_M))])
-            k = i if _goes_first(second, first) else j
-            vehicles[k].yield_distance = min(vehicles[k].yield_distance or math.inf, float(speeds[k]) * time)
+            for k in (i, j) if _goes_first(second, first) else (j, i):
+                distance = float(speeds[k]) * time
+                committed = vehicles[k].lane_index[:2] in self.junctions and distance < _COMMITTED_M
+                if not committed and not isinstance(vehicles[k], EgoVehicle):
+                    vehicles[k].yield_distance = min(vehicles[k].yield_distance or math.inf, distance)
+                    break
 
 
 def _predict(vehicle: Vehicle, speed: float) -> Points:

