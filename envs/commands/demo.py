@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,12 +68,13 @@ def demo(config: DemoConfig) -> None:
     ]
     minutes = (time.perf_counter() - began) / 60
     write_json(config.out / FIGURES_NAME, [each.figures() for each in drawn])
-    page = demo_page(drawn, read_card(config.world), model, config.steps, config.sight, minutes)
+    following = [f"{line} world={config.world}" if config.world != DEFAULT_WORLD else line for line in _next(config)]
+    page = demo_page(drawn, read_card(config.world), model, config.steps, config.sight, minutes, following)
     path = write_page(config.out / PAGE_NAME, page)
     print(
         f"{len(drawn)} drives of {config.seconds:g} s, driven, filmed and measured in {minutes:.1f} minutes\n"
         f"look at:   {path.resolve().as_uri()}\n"
-        f"then type: worldsim play scenario={config.scenarios[0]}"
+        f"then type: {following[0]}"
     )
 
 
@@ -85,3 +89,11 @@ def _driven(config: DemoConfig, model: WorldModel, bank: StartBank) -> Iterator[
             driver = LaneKeeper(bank.records[start].target_speed_mps)
             yield drive_twins(model, bank, start, driver, steps, config.steps, config.sight, config.seed, bar.update)
         bar.set_description("driven")
+
+
+def _next(config: DemoConfig) -> list[str]:
+    """What to type next, as it must be typed here."""
+    script, scenario = Path(sys.argv[0]), config.scenarios[0]
+    found = shutil.which("worldsim") is not None or script.name != "worldsim"
+    name = "worldsim" if found else os.path.relpath(script)
+    return [f"{name} play scenario={scenario}", f"{name} rollout scenario={scenario} seconds=20 out={scenario}.mp4"]

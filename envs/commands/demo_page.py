@@ -30,15 +30,26 @@ class Drawn:
     measures: Measures
     film: Film
 
+    @property
+    def name(self) -> str:
+        """The scenario as it is read."""
+        return self.twins.scenario.replace("_", " ")
+
     def figures(self) -> dict[str, Any]:
         """For JSON."""
         return {"scenario": self.twins.scenario, "start": self.twins.start, **self.measures.plain()}
 
 
 def demo_page(
-    drawn: Sequence[Drawn], card: ModelCard, model: WorldModel, passes: int, sight: Sight, minutes: float
+    drawn: Sequence[Drawn],
+    card: ModelCard,
+    model: WorldModel,
+    passes: int,
+    sight: Sight,
+    minutes: float,
+    following: Sequence[str],
 ) -> Page:
-    """The page of these drives, in the order given."""
+    """The page of these drives, in the order given; ``following`` is what to type next."""
     size, dynamics = model.config.tokenizer, model.config.dynamics
     context_s = dynamics.context_frames / model.config.frame_rate_hz
     parameters = sum(each.numel() for each in model.parameters()) / 1e6
@@ -57,7 +68,7 @@ def demo_page(
         ],
         before=[_look_for(), _how(sight)],
         scenes=[_scene(each) for each in drawn],
-        after=[_not_good(drawn, card), _next(drawn)],
+        after=[_not_good(drawn, card), Section("Go on", commands=following)],
         footer=(
             f"{card.name}: {card.summary} Data: {card.data}. Licence: {card.licence}. Driven, filmed and measured in "
             f"{minutes:.1f} minutes on {len(os.sched_getaffinity(0))} cores with {torch.get_num_threads()} threads."
@@ -98,7 +109,7 @@ def _look_for() -> Section:
 def _scene(drawn: Drawn) -> Scene:
     twins, measures, film = drawn.twins, drawn.measures, drawn.film
     return Scene(
-        title=twins.scenario.replace("_", " ").capitalize(),
+        title=drawn.name.capitalize(),
         caption=twins.caption,
         video=film.video, poster=film.poster, sides=SIDES,
         filmstrip=film.filmstrip, rows=("reference", "learned"), moments=[f"{second:g} s" for second in film.moments_s],
@@ -165,32 +176,23 @@ def _remarks(measures: Measures) -> list[str]:
 
 
 def _not_good(drawn: Sequence[Drawn], card: ModelCard) -> Section:
-    measured = [each.measures for each in drawn]
-    blurred = min(drawn, key=lambda each: each.measures.sharpness_ratio[-1])
-    doubted = min(drawn, key=lambda each: each.measures.least_trust)
-    names = {id(each): each.twins.scenario.replace("_", " ") for each in drawn}
-    parted = sum(each.lane_until_s is not None for each in measured)
-    return Section(
-        "What is not good",
-        points=[
-            f"At the end of {names[id(blurred)]} the picture has {blurred.measures.sharpness_ratio[-1]:.2f} times the "
-            "sharpness of the reference's, the furthest below 1 of these drives."
-            if blurred.measures.sharpness_ratio[-1] < 1
-            else "",
+    """What these drives show to be wanting, and what the model card says."""
+    points = []
+    parted = sum(each.measures.lane_until_s is not None for each in drawn)
+    if parted:
+        points.append(
             f"In {parted} of {len(drawn)} drives the two vehicles end up more than {LANE_APART_M:g} m apart across "
-            "their lanes." if parted else "",
-            f"Trust is lowest in {names[id(doubted)]}: {doubted.measures.least_trust:.2f}.",
-            *card.limits,
-        ],
-    )  # fmt: skip
-
-
-def _next(drawn: Sequence[Drawn]) -> Section:
-    first = drawn[0].twins.scenario
-    return Section(
-        "Go on",
-        commands=[f"worldsim play scenario={first}", f"worldsim rollout scenario={first} seconds=20 out={first}.mp4"],
-    )
+            "their lanes."
+        )
+    blurred = min(drawn, key=lambda each: each.measures.sharpness_ratio[-1])
+    if blurred.measures.sharpness_ratio[-1] < 1.0:
+        points.append(
+            f"At the end of {blurred.name} the learned picture has {blurred.measures.sharpness_ratio[-1]:.2f} of the "
+            "reference's sharpness, the least of these drives."
+        )
+    doubted = min(drawn, key=lambda each: each.measures.least_trust)
+    points.append(f"Trust is lowest in {doubted.name}: {doubted.measures.least_trust:.2f}.")
+    return Section("What is not good", points=[*points, *card.limits])
 
 
 def _seconds(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -45,30 +46,33 @@ def play(config: PlayConfig) -> None:
             "play: expected a terminal to draw in and to read keys from, got a pipe or a file; "
             "run it in a terminal, or write a video: worldsim rollout out=drive.mp4"
         )
-    seat, wheel = Seat(config), Wheel()
-    colours = terminal.true_colour()
-    with terminal.taken_over() as keyboard:
-        due, shown_at, rate = time.monotonic(), time.monotonic(), FRAME_RATE_HZ
-        while True:
-            columns, rows = shutil.get_terminal_size()
-            frame = terminal.fitted(seat.frame, columns, rows - READING_LINES)
-            terminal.show(
-                terminal.half_blocks(frame, colours) + [line[: columns - 1] for line in readings(seat, wheel, rate)]
-            )
-            due = max(due + 1.0 / FRAME_RATE_HZ, time.monotonic())
-            keys = keyboard.until(due)
-            if "q" in keys:
-                return
-            if "r" in keys:
-                seat.begin()
-                wheel = Wheel()
-            if "p" in keys:
-                seat.change_world()
-            for key in keys:
-                wheel.press(key)
-            seat.step(wheel.turn())
-            now = time.monotonic()
-            rate, shown_at = 0.8 * rate + 0.2 / max(now - shown_at, 1e-3), now
+    seat = Seat(config)
+    with contextlib.suppress(KeyboardInterrupt), terminal.taken_over() as keyboard:
+        _drive(seat, keyboard)
+
+
+def _drive(seat: Seat, keyboard: terminal.Keyboard) -> None:
+    """Show, read keys, step: at most ten times a second, until q."""
+    wheel, colours = Wheel(), terminal.true_colour()
+    due, shown_at, rate = time.monotonic(), time.monotonic(), FRAME_RATE_HZ
+    while True:
+        columns, rows = shutil.get_terminal_size()
+        frame = terminal.fitted(seat.frame, columns, rows - READING_LINES)
+        terminal.show(terminal.half_blocks(frame, colours) + [line[: columns - 1] for line in readings(seat, rate)])
+        due = max(due + 1.0 / FRAME_RATE_HZ, time.monotonic())
+        keys = keyboard.until(due)
+        if "q" in keys:
+            return
+        if "r" in keys:
+            seat.begin()
+            wheel = Wheel()
+        if "p" in keys:
+            seat.change_world()
+        for key in keys:
+            wheel.press(key)
+        seat.step(wheel.turn())
+        now = time.monotonic()
+        rate, shown_at = 0.8 * rate + 0.2 / max(now - shown_at, 1e-3), now
 
 
 class Wheel:
@@ -183,7 +187,7 @@ class Seat:
         self._caught_up = len(self.actions)
 
 
-def readings(seat: Seat, wheel: Wheel, rate: float) -> list[str]:
+def readings(seat: Seat, rate: float) -> list[str]:
     """The lines below the picture: the state, what happened, the keys."""
     info = seat.info
     ego, labels = info["ego"], info["labels"]
