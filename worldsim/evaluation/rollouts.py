@@ -48,13 +48,12 @@ def excerpt(episode: Episode, start: int, stop: int | None = None) -> Episode:
     return cut
 
 
-def fitted_frames(episode: Episode, world: WorldModel) -> FrameArray:
-    """The main view at the world's resolution, (t, h, w, 3)."""
-    size = world.config.tokenizer
-    if episode.frames.shape[1:3] == (size.height, size.width):
-        return episode.frames
-    resized = [cv2.resize(f, (size.width, size.height), interpolation=cv2.INTER_AREA) for f in episode.frames]
-    return np.stack(resized).astype(np.uint8)
+def fitted(frames: FrameArray, world: WorldModel) -> FrameArray:
+    """Frames (t, h, w, 3) of any size at the world's resolution."""
+    size = (world.config.tokenizer.height, world.config.tokenizer.width)
+    if frames.shape[1:3] == size:
+        return frames
+    return np.stack([cv2.resize(f, size[::-1], interpolation=cv2.INTER_AREA) for f in frames]).astype(np.uint8)
 
 
 def scene_of(episodes: Sequence[Episode], world: WorldModel, encoder: TextEncoder | None = None) -> Scene:
@@ -95,7 +94,7 @@ class Drives:
                 episode.command,
                 True,
             )
-        frames = [fitted_frames(episode, world) for episode in episodes]
+        frames = [fitted(episode.frames, world) for episode in episodes]
         return cls(
             frames, torch.from_numpy(motion), torch.from_numpy(command), known, scene_of(episodes, world, encoder)
         )
