@@ -14,8 +14,12 @@ Bools = npt.NDArray[np.bool_]
 
 
 def single(infos: dict[str, Any], i: int) -> dict[str, Any]:
-    """The info of drive ``i``, in plain numbers."""
-    return {key: single(value, i) if isinstance(value, dict) else _item(value[i]) for key, value in infos.items()}
+    """The info of drive ``i``, in plain numbers; masks are left out."""
+    return {
+        key: single(value, i) if isinstance(value, dict) else _item(value[i])
+        for key, value in infos.items()
+        if not key.startswith("_")
+    }
 
 
 def masked(infos: dict[str, Any], present: Bools) -> dict[str, Any]:
