@@ -12,11 +12,11 @@ import torch
 
 from worldsim.checkpoint import ModelCard
 from worldsim.serving.page import Chart, Fact, Line, Page, Scene, Section, Table
-from worldsim.types import FRAME_RATE_HZ
+from worldsim.types import FRAME_RATE_HZ, FloatArray
 from worldsim.world_model import WorldModel
 
 from .film import Film
-from .measures import LANE_APART_M, Measures, smooth
+from .measures import LANE_APART_M, Measures, on_road_offset_m, smooth
 from .twins import Sight, Twins
 
 SIDES = ("learned world", "reference world")
@@ -66,7 +66,7 @@ def demo_page(
             Fact(f"{context_s:.1f} s", "is what it remembers"),
             Fact(f"{passes}", "sampling passes a frame"),
         ],
-        before=[_look_for(), _how(sight)],
+        before=[_look_for(), _how(sight, drawn[0].twins.context_s)],
         scenes=[_scene(each) for each in drawn],
         after=[_not_good(drawn, card), Section("Go on", commands=following)],
         footer=(
@@ -76,13 +76,13 @@ def demo_page(
     )
 
 
-def _how(sight: Sight) -> Section:
+def _how(sight: Sight, context_s: float) -> Section:
     watched = "the learned world's own readings" if sight == "learned" else "the reference world's readings"
     return Section(
         "How the drives were made",
         [
-            "The learned world is shown the first moments of a drive that it never trained on. From then on it sees "
-            "nothing of the reference world: each frame follows from the frames before and from how the vehicle moves.",
+            f"The learned world is shown {context_s:.1f} s of a drive in the reference world. From then on it sees "
+            "nothing of it: each frame follows from the frames before, and from how the vehicle moves.",
             f"A simple lane keeper drives. It looks at {watched} (lane offset, heading error, distance to the vehicle "
             "ahead), and what it does is done in both worlds. Once the two disagree, they stay apart: nobody corrects "
             f"the {'reference' if sight == 'learned' else 'learned'} vehicle.",
@@ -127,15 +127,16 @@ def _scene(drawn: Drawn) -> Scene:
 def _charts(twins: Twins) -> list[Chart]:
     seconds = twins.seconds.tolist()
     learned, reference = twins.learned, twins.reference
+    ahead = reference.label("lead_distance_m")
     fastest = float(max(learned.state("speed_mps").max(), 10.0))
 
-    def both(label: str) -> list[Line]:
+    def both(label: str, true: FloatArray) -> list[Line]:
         predicted = Line("predicted", smooth(learned.label(label)).tolist(), "learned")
-        return [Line("true", reference.label(label).tolist(), "reference"), predicted]
+        return [Line("true", true.tolist(), "reference"), predicted]
 
     return [
-        Chart("Lane offset", "m", seconds, both("lane_offset_m"), -2.0, 2.0),
-        Chart("Distance to the vehicle ahead", "m", seconds, both("lead_distance_m"), 0.0, 100.0),
+        Chart("Lane offset", "m", seconds, both("lane_offset_m", on_road_offset_m(reference)), -2.0, 2.0),
+        Chart("Distance to the vehicle ahead", "m", seconds, both("lead_distance_m", ahead), 0.0, 100.0),
         Chart("Trust", "", seconds, [Line("learned", learned.trust.tolist(), "learned")], 0.0, 1.0),
         Chart(
             "Speed", "m/s", seconds, [Line("both, until a crash", learned.state("speed_mps").tolist())], 0.0,
@@ -146,7 +147,7 @@ def _charts(twins: Twins) -> list[Chart]:
 
 def _table(measures: Measures) -> Table:
     def row(name: str, values: Sequence[float], digits: int) -> list[str]:
-        return [name, *(f"{value:.{digits}f}" for value in values)]
+        return [name, *("off the road" if np.isnan(value) else f"{value:.{digits}f}" for value in values)]
 
     return Table(
         ["after", *(f"{second:g} s" for second in measures.horizons_s)],

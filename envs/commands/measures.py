@@ -35,7 +35,7 @@ class Measures:
     sharpness_ratio: list[float]  # (s,) gradient energy, learned over reference
     trust: list[float]  # (s,)
     lane_offset_m: list[float]  # (s,) as the learned world says
-    true_lane_offset_m: list[float]  # (s,) where the reference vehicle is
+    true_lane_offset_m: list[float]  # (s,) where the reference vehicle is; NaN off the road
     lane_error_m: float  # mean distance between the two, over all frames until either vehicle left the road
     mean_trust: float
     least_trust: float
@@ -58,26 +58,31 @@ def measure(twins: Twins) -> Measures:
     score = psnr_db(learned.frames, reference.frames)
     repeat = psnr_db(np.broadcast_to(learned.frames[:1], learned.frames.shape), reference.frames)
     sharp, true_sharp = gradient_energy(learned.frames), gradient_energy(reference.frames)
-    offset, true_offset = learned.label("lane_offset_m"), reference.label("lane_offset_m")
+    offset, true_offset = learned.label("lane_offset_m"), on_road_offset_m(reference)
     apart = np.abs(offset - true_offset)
     horizons = [h for h in HORIZONS_S if h <= twins.seconds[-1] + 1e-3]
 
     def at(values: npt.NDArray[Any]) -> list[float]:
-        return [float(np.nanmean(values[_around(h, len(values))])) for h in horizons]
+        return [float(values[_around(h, len(values))].mean()) for h in horizons]
 
     ends = [event(track, name) for track in (learned, reference) for name in ("offroad", "collision")]
-    on_road = twins.seconds < min((end for end in ends if end is not None), default=np.inf)
+    on_road = (twins.seconds < min((end for end in ends if end is not None), default=np.inf)) & ~np.isnan(apart)
     return Measures(
         horizons_s=horizons, psnr_db=at(score), repeat_psnr_db=at(repeat),
         sharpness_ratio=[float(a / b) for a, b in zip(at(sharp), at(true_sharp), strict=True)],
         trust=at(learned.trust), lane_offset_m=at(offset), true_lane_offset_m=at(true_offset),
-        lane_error_m=float(np.nanmean(apart[on_road])) if on_road.any() else float("nan"),
+        lane_error_m=float(apart[on_road].mean()) if on_road.any() else float("nan"),
         mean_trust=float(learned.trust.mean()), least_trust=float(learned.trust.min()),
         steps_per_s=twins.steps_per_s,
-        picture_until_s=lasting(score[1:] <= repeat[1:], 1), lane_until_s=lasting(apart > LANE_APART_M),
+        picture_until_s=lasting(score[1:] <= repeat[1:], 1), lane_until_s=lasting(~(apart <= LANE_APART_M)),
         learned_offroad_s=ends[0], learned_collision_s=ends[1],
         reference_offroad_s=ends[2], reference_collision_s=ends[3],
     )  # fmt: skip
+
+
+def on_road_offset_m(track: Track) -> FloatArray:
+    """The lane offset (t,), NaN where the vehicle is off the road and in no lane."""
+    return np.where(track.label("offroad") >= EVENT_PROBABILITY, np.float32(np.nan), track.label("lane_offset_m"))
 
 
 def event(track: Track, label: str) -> float | None:

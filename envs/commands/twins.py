@@ -51,6 +51,7 @@ class Twins:
     scenario: str
     caption: str
     start: int  # of the bank
+    context_s: float  # what the learned world was shown before
     actions: FloatArray  # (t - 1, 2)
     learned: Track
     reference: Track
@@ -111,7 +112,14 @@ def drive_twins(
         tick()
     record = bank.records[start]
     return Twins(
-        record.scenario, record.caption, start, np.stack(actions), learned.track(), reference.track(), steps / taken_s
+        record.scenario,
+        record.caption,
+        start,
+        bank.context_frames / bank.frame_rate_hz,
+        np.stack(actions),
+        learned.track(),
+        reference.track(),
+        steps / taken_s,
     )
 
 

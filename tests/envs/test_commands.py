@@ -187,7 +187,7 @@ def test_measures_of_drives_that_agree_and_that_part() -> None:
     reference = track(frames)
 
     def twins(learned: Track) -> Twins:
-        return Twins("highway", "", 0, np.zeros((t - 1, 2), np.float32), learned, reference, 15.0)
+        return Twins("highway", "", 0, 1.2, np.zeros((t - 1, 2), np.float32), learned, reference, 15.0)
 
     same = measure(twins(track(frames.copy())))
     assert same.horizons_s == [0.5, 1.0, 2.0, 5.0] and min(same.psnr_db) > 100 > max(same.repeat_psnr_db)
@@ -202,6 +202,9 @@ def test_measures_of_drives_that_agree_and_that_part() -> None:
     assert parted.picture_until_s == 3.0 and parted.lane_until_s == 4.0 and parted.learned_offroad_s == 5.1
     assert parted.psnr_db[-1] == pytest.approx(parted.repeat_psnr_db[-1])
     assert parted.lane_error_m == pytest.approx((40 * 0.25 + 11 * 1.5) / 51)
+    away = dataclasses.replace(twins(track(frames)), reference=track(frames, offroad=offroad))
+    assert np.isnan(measure(away).true_lane_offset_m[-1]) and measure(away).plain()["true_lane_offset_m"][-1] is None
+    assert measure(away).lane_until_s == 5.0 and measure(away).reference_offroad_s == 5.1
     assert parted.plain()["reference_offroad_s"] is None and parted.plain()["lane_until_s"] == 4.0
 
 
