@@ -12,15 +12,13 @@ from typing import Any
 
 from worldsim.checkpoint import load_world
 from worldsim.engine import Engine, EngineConfig
-from worldsim.evaluation.forecasts import head_figures, merged, read_heads
-from worldsim.evaluation.rollouts import Drives
+from worldsim.evaluation.evaluate import judge_heads
 from worldsim.text import TextEncoder
 
 from .held_out import held_out
-from .report import begin, finish, options, progress, say
+from .report import begin, finish, options, say
 
 BAD = {"good": 0.2, "noisy": 0.2, "wild": 0.15, "offroad": 0.2, "crasher": 0.25}
-BATCH = 32
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -28,14 +26,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = begin(options("heads", "How well the state heads foresee leaving the road and collisions."), argv)
     engine = Engine(load_world(arguments.world), EngineConfig(steps=1, start_steps=1))
     episodes, seeds = held_out(arguments, *((24, 100) if arguments.quick else (120, 150)), BAD)
-    episodes = sorted(episodes, key=len)  # batches of like length
-    encoder, parts = TextEncoder(), []
-    for first in range(0, len(episodes), BATCH):
-        batch = episodes[first : first + BATCH]
-        drives = Drives.of(batch, engine.world, encoder)
-        streams = [arguments.seed + first + i for i in range(len(batch))]
-        parts.append(read_heads(engine, batch, drives, streams, progress("watching")))
-    figures = head_figures(merged(parts)) | {"drives": len(episodes), "frames": sum(map(len, episodes))}
+    figures: dict[str, Any] = judge_heads(engine, episodes, arguments.seed, TextEncoder())
     for name in ("offroad", "collision"):
         say(
             f"{name:9s} one second ahead: AUROC {figures[f'auroc_{name}']:.3f}, average precision "

@@ -24,6 +24,7 @@ from envs import kinematics
 from envs.reference.roadcam import RoadCamEnv
 from worldsim.checkpoint import load_world
 from worldsim.engine import Engine, EngineConfig
+from worldsim.evaluation.evaluate import bars
 from worldsim.evaluation.filmstrip import save_png, sheet
 from worldsim.evaluation.metrics import correlation
 from worldsim.evaluation.motion_estimator import MotionEstimator, load_estimator
@@ -33,7 +34,7 @@ from worldsim.text import TextEncoder
 from worldsim.types import Episode, FloatArray, FrameArray
 
 from .held_out import BROAD, FIRST_SEED
-from .report import begin, finish, options, progress, say
+from .report import begin, finish, options, say
 
 Array = npt.NDArray[np.float64]
 
@@ -95,7 +96,7 @@ def find_starts(count: int) -> list[Start]:
     """``count`` starts with some speed and room ahead, from seeds in turn and all kinds of roads."""
     starts: list[Start] = []
     seeds = iter(range(FIRST_SEED, FIRST_SEED + 20 * count))
-    for _ in progress("driving the reference")(iter(range(count))):
+    for _ in bars("driving the reference")(iter(range(count))):
         found = None
         while found is None:
             seed = next(seeds)
@@ -154,7 +155,7 @@ def probe_model(engine: Engine, starts: Sequence[Start], seed: int) -> list[list
     motion = torch.from_numpy(np.stack([each for start in starts for each in start.motion]))
     command = drives.command[branch, -1]
     state, latents = state.select(branch), [last.latents[branch]]
-    for step in progress("probing the model")(iter(range(PROBE_STEPS))):
+    for step in bars("probing the model")(iter(range(PROBE_STEPS))):
         latents.append(engine.step(state, motion[:, step], command).latents)
     frames = np.stack([engine.decode(each).cpu().numpy() for each in latents], axis=1)
     return [list(frames[i : i + len(PROBES)]) for i in range(0, len(frames), len(PROBES))]

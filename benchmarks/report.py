@@ -1,4 +1,4 @@
-"""What every benchmark shares: its options, its progress bars, and the JSON object on its last line."""
+"""What every benchmark shares: its options and the JSON object on its last line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import torch
 from tqdm import tqdm
 
 from worldsim.checkpoint import DEFAULT_WORLD
-from worldsim.evaluation.rollouts import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,15 +40,6 @@ def begin(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
     arguments.command = " ".join([parser.prog, *given])
     torch.set_num_threads(arguments.threads)
     return arguments
-
-
-def progress(what: str) -> Progress:
-    """A progress bar over an iterator."""
-    return partial(_bar, what)
-
-
-def _bar(what: str, items: Iterable[Any]) -> Iterator[Any]:
-    return iter(tqdm(list(items), desc=what, leave=False, mininterval=0.5))
 
 
 def say(line: str) -> None:

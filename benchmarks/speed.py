@@ -23,11 +23,12 @@ from worldsim.checkpoint import load_world
 from worldsim.diffusion.sampler import sample
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.engine import Engine, EngineConfig, RolloutState
+from worldsim.evaluation.evaluate import bars
 from worldsim.types import MOTION_FIELDS, TIMES, WEATHERS, CameraSpec
 from worldsim.world_model import WorldModel
 
 from . import camera
-from .report import begin, finish, options, progress, say
+from .report import begin, finish, options, say
 
 BATCH = 16
 EARLY_STEP, LATE_STEP, LATE_STEP_QUICK = 50, 5000, 1000
@@ -144,7 +145,7 @@ def growth_figures(engine: Engine, seed: int, late: int) -> dict[str, float]:
     for _ in range(EARLY_STEP):
         engine.step(state, motion)
     early, memory = state.clone(), resident_mb()
-    for _ in progress("a long rollout")(iter(range(late - EARLY_STEP))):
+    for _ in bars("a long rollout")(iter(range(late - EARLY_STEP))):
         engine.step(state, motion)
     grown = resident_mb() - memory
     then, now = [], []

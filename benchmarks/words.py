@@ -22,6 +22,7 @@ from envs.scenario import load_scenario
 from worldsim.checkpoint import load_world
 from worldsim.dynamics.conditioning import Scene
 from worldsim.engine import Engine, EngineConfig
+from worldsim.evaluation.evaluate import bars
 from worldsim.evaluation.filmstrip import save_png, sheet
 from worldsim.evaluation.scene_statistics import LinearClassifier, statistics
 from worldsim.text import TextEncoder, caption_from_fields
@@ -29,7 +30,7 @@ from worldsim.types import TIMES, WEATHERS, CameraSpec, FrameArray, SceneFields
 from worldsim.world_model import WorldModel
 
 from .held_out import FIRST_SEED
-from .report import begin, finish, options, progress, say
+from .report import begin, finish, options, say
 
 Array = npt.NDArray[np.float64]
 Look = tuple[str, str]
@@ -90,7 +91,7 @@ def reference_frames(world: WorldModel, roads: int) -> tuple[FrameArray, list[Lo
     same_shape = size.width * spec.height == size.height * spec.width
     spec = spec.resized(size.width, size.height) if same_shape else CameraSpec.from_fov(size.width, size.height)
     env, camera, frames = RoadCamEnv(max_steps=30), EgoCamera(spec), []
-    for i in progress("drawing the reference")(iter(range(roads))):
+    for i in bars("drawing the reference")(iter(range(roads))):
         env.reset(seed=FIRST_SEED + i, options={"scenario": replace(load_scenario("any"), road=ROADS[i % len(ROADS)])})
         scene = env.scene()
         frames += [camera.render(replace(scene, time_of_day=moment, weather=weather)) for moment, weather in LOOKS]
@@ -142,7 +143,7 @@ def structured(wanted: Sequence[SceneFields], world: WorldModel) -> Scene:
 def draw(engine: Engine, scene: Scene, seed: int, what: str) -> FrameArray:
     """A start frame of every scene."""
     frames = []
-    for first in progress(f"drawing from {what}")(iter(range(0, len(scene), BATCH))):
+    for first in bars(f"drawing from {what}")(iter(range(0, len(scene), BATCH))):
         rows = torch.arange(first, min(first + BATCH, len(scene)))
         _, step = engine.imagine(scene.select(rows), [seed + row for row in rows.tolist()])
         frames.append(engine.decode(step.latents).cpu().numpy())

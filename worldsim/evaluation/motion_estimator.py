@@ -47,7 +47,7 @@ def flow_features(frames: FrameArray) -> FloatArray:
     """Features (t - 1, 4, r, q) of neighbouring frames of (t, h, w, 3): flow along x and y in px, texture, residual."""
     if frames.ndim != 4 or len(frames) < 2:
         raise ValueError(f"flow_features: expected at least two frames (t, h, w, 3), got shape {frames.shape}")
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     finder.setFinestScale(0)
     finder.setPatchSize(8)
     finder.setPatchStride(4)

@@ -1,0 +1,207 @@
+"""Judging a world model on held-out drives: what ``worldsim evaluate`` and the benchmarks do.
+
+Axis legend: b drives, t frames, h w c of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from tqdm import tqdm
+
+from worldsim.checkpoint import DEFAULT_WORLD, FILE_NAME, load_world, read_card, save_world, world_folder
+from worldsim.data.store import EpisodeStore
+from worldsim.engine import Engine, EngineConfig
+from worldsim.evaluation import forecasts, horizons
+from worldsim.evaluation.filmstrip import save_png, sheet
+from worldsim.evaluation.perceptual import perceptual_distance
+from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, Progress, excerpt, roll_out
+from worldsim.evaluation.trust import fit_trust_scale
+from worldsim.schema import option
+from worldsim.storage import write_json
+from worldsim.text import TextEncoder
+from worldsim.types import Episode, FrameArray
+
+SHOWN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+LONGEST_S, STRETCH_S, STRETCH_EVERY_S = 20.0, 2.0, 4.0
+BATCH, WATCHED = 16, 32
+Strip = list[list[FrameArray | None]]
+Bars = Callable[[str], Progress]
+
+
+def bars(what: str) -> Progress:
+    """A progress bar named ``what``."""
+    return partial(_bar, what)
+
+
+def _bar(what: str, items: Iterator[Any]) -> Iterator[Any]:
+    return iter(tqdm(list(items), desc=what, leave=False, mininterval=0.5))
+
+
+def judge_rollouts(
+    engine: Engine, episodes: Sequence[Episode], seed: int, encoder: TextEncoder | None = None, progress: Bars = bars
+) -> tuple[dict[str, Any], FrameArray]:
+    """Roll out on every drive; figures by horizon (see ``horizons.summary``), and a filmstrip (h, w, 3).
+
+    Whole drives of up to LONGEST_S, and short stretches from within them, so that short horizons are seen often.
+    """
+    distance, rate = perceptual_distance(), engine.world.config.frame_rate_hz
+    steps = horizons.steps_of(horizons.HORIZONS_S, rate)
+    shown = {0.0: 0} | horizons.steps_of(SHOWN_S[1:], rate)
+    parts: list[horizons.Scores] = []
+    strip: Strip = []
+    for batch in _batches(episodes, rate):
+        drives = Drives.of(batch, engine.world, encoder)
+        streams = [seed + i for i in range(len(batch))]
+        keep = {*steps.values(), *shown.values()}
+        drawn = roll_out(engine, drives, streams, CONTEXT_FRAMES, keep, progress("rolling out"))
+        parts.append(horizons.score(drawn, drives, CONTEXT_FRAMES, distance, partial(_reconstruct, engine), steps))
+        strip = strip or _film(drawn, drives, shown)
+    figures = horizons.summary(horizons.merged(parts)) | {"perceptual_distance": distance.name, "drives": len(episodes)}
+    return figures, sheet(strip, [f"{s:g} s" for s in SHOWN_S], ["reference", "model"] * (len(strip) // 2))
+
+
+def judge_heads(
+    engine: Engine, episodes: Sequence[Episode], seed: int, encoder: TextEncoder | None = None, progress: Bars = bars
+) -> dict[str, float | int]:
+    """Watch every drive; figures of ``forecasts.head_figures``."""
+    ordered, parts = sorted(episodes, key=len), []  # batches of like length
+    for first in range(0, len(ordered), WATCHED):
+        batch = ordered[first : first + WATCHED]
+        drives = Drives.of(batch, engine.world, encoder)
+        streams = [seed + first + i for i in range(len(batch))]
+        parts.append(forecasts.read_heads(engine, batch, drives, streams, progress("watching")))
+    figures = forecasts.head_figures(forecasts.merged(parts))
+    return figures | {"drives": len(episodes), "frames": sum(map(len, episodes))}
+
+
+def _batches(episodes: Sequence[Episode], rate: float) -> Iterator[list[Episode]]:
+    """Whole drives, then stretches from within them, at most BATCH at a time."""
+    longest, stretch = (CONTEXT_FRAMES + round(s * rate) for s in (LONGEST_S, STRETCH_S))
+    every = round(STRETCH_EVERY_S * rate)
+    whole = [excerpt(episode, 0, longest) for episode in episodes if len(episode) > CONTEXT_FRAMES]
+    stretches = [
+        excerpt(episode, start, start + stretch)
+        for episode in episodes
+        for start in range(every, len(episode) - stretch, every)
+    ]
+    if not whole:
+        raise ValueError(
+            f"evaluation: expected drives of more than {CONTEXT_FRAMES} frames, got {sorted(map(len, episodes))}"
+        )
+    for cuts in (whole, stretches):
+        yield from (cuts[first : first + BATCH] for first in range(0, len(cuts), BATCH))
+
+
+@torch.no_grad()
+def _reconstruct(engine: Engine, frames: FrameArray) -> FrameArray:
+    """True frames through the tokenizer."""
+    return engine.decode(engine.world.encode(torch.from_numpy(frames))).cpu().numpy()
+
+
+def _film(drawn: dict[int, FrameArray], drives: Drives, shown: dict[float, int], most: int = 6) -> Strip:
+    """For the longest drives of a batch, the rows "reference" and "model" at the times shown."""
+    rows: Strip = []
+    for row in np.argsort([-len(frames) for frames in drives.frames], kind="stable")[:most]:
+        true, last = drives.frames[row], CONTEXT_FRAMES - 1
+        there = [step if last + step < len(true) else None for step in shown.values()]
+        rows.append([None if step is None else true[last + step] for step in there])
+        rows.append([None if step is None else drawn[step][row] for step in there])
+    return rows
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class EvaluateConfig:
+    """What to judge, and on what."""
+
+    data: Path = option(help="folder of episodes; those held out (split val) are used")
+    world: str = option(DEFAULT_WORLD, "a world that ships, or the folder of one")
+    out: Path = option(Path("runs/evaluation"), "folder for evaluation.json and filmstrip.png")
+    episodes: int = option(16, "held-out drives at most")
+    steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
+    seed: int = option(0, "of the model's own chance")
+    threads: int = option(0, "of torch; 0 leaves its own choice")
+
+
+def evaluate(config: EvaluateConfig) -> dict[str, Any]:
+    """Judge rollouts and state heads, write figures and a filmstrip, and return the figures that matter most."""
+    engine, episodes = _opened(config)
+    encoder = TextEncoder()
+    rollout, strip = judge_rollouts(engine, episodes, config.seed, encoder)
+    heads = judge_heads(engine, episodes, config.seed, encoder)
+    picture = save_png(config.out / "filmstrip.png", strip)
+    write_json(
+        config.out / "evaluation.json", _without_nan({"rollout": rollout, "heads": heads, "world": config.world})
+    )
+    return {
+        "psnr_db": _by_seconds(rollout["psnr_db"]),
+        "psnr_db of the last frame repeated": _by_seconds(rollout["baselines"]["repeat_last_frame"]["psnr_db"]),
+        f"distance by {rollout['perceptual_distance']}": _by_seconds(rollout["perceptual"]),
+        "sharpness_ratio": _by_seconds(rollout["sharpness_ratio"]),
+        **{name: f"{heads[name]:.3f}" for name in ("auroc_offroad", "auroc_collision", "error_lane_offset_m")},
+        "all figures": config.out / "evaluation.json",
+        "filmstrip": picture,
+    }
+
+
+@dataclass
+class CalibrateConfig:
+    """Which world to calibrate, and on what. The world's file is written anew."""
+
+    data: Path = option(help="folder of episodes; those held out (split val) are used")
+    world: str = option(help="the folder of a world, or the name of one that ships")
+    episodes: int = option(16, "held-out drives at most")
+    steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
+    seed: int = option(0, "of the model's own chance")
+    threads: int = option(0, "of torch; 0 leaves its own choice")
+
+
+def calibrate(config: CalibrateConfig) -> dict[str, Any]:
+    """Fit the world's trust scale to held-out drives and write it into the world."""
+    engine, episodes = _opened(config)
+    before = float(engine.world.trust_scale)
+    drives = Drives.of(episodes, engine.world, TextEncoder())
+    scale = fit_trust_scale(engine, drives, [config.seed + i for i in range(len(episodes))], bars("calibrating"))
+    folder = world_folder(config.world)
+    save_world(folder, engine.world, read_card(folder), _weights_dtype(folder))
+    return {"trust_scale before": before, "trust_scale": scale, "world": folder}
+
+
+def _opened(config: EvaluateConfig | CalibrateConfig) -> tuple[Engine, list[Episode]]:
+    if config.episodes < 1:
+        raise ValueError(f"episodes: expected a whole number of at least 1, got {config.episodes}")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    engine = Engine(load_world(config.world), EngineConfig(steps=config.steps, start_steps=1))
+    store = EpisodeStore(config.data)
+    records = store.select(split="val")[: config.episodes]
+    if not records:
+        raise ValueError(f"{config.data}: expected episodes in the split 'val', got none of {len(store)}")
+    return engine, [episode for _, episode in store.iterate(records)]
+
+
+def _weights_dtype(folder: Path) -> torch.dtype:
+    """The type in which a world's weights are stored, to be kept."""
+    with safe_open(folder / FILE_NAME, framework="pt") as handle:
+        return handle.get_tensor("dynamics.embed.weight").dtype
+
+
+def _by_seconds(values: dict[str, float]) -> str:
+    return ", ".join(f"{value:.2f} at {seconds} s" for seconds, value in values.items() if value == value)
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and value != value else value
