@@ -70,8 +70,7 @@ class SceneFields:
             value = getattr(self, name)
             if value is not None and value not in vocabulary:
                 raise ValueError(
-                    f"SceneFields.{name}: expected one of {list(vocabulary)}, got {value!r}"
-                    f"{nearest(value, vocabulary)}"
+                    f"SceneFields.{name}: expected one of {list(vocabulary)}, got {value!r}{nearest(value, vocabulary)}"
                 )
 
     def codes(self) -> list[int]:
@@ -173,8 +172,7 @@ class Episode:
         for name, frames in self.views.items():
             if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) != t:
                 raise ValueError(
-                    f"{origin}: field `views[{name}]`: expected ({t}, h, w, 3) uint8, "
-                    f"got {frames.shape} {frames.dtype}"
+                    f"{origin}: field `views[{name}]`: expected ({t}, h, w, 3) uint8, got {frames.shape} {frames.dtype}"
                 )
         widths = {
             "motion": len(MOTION_FIELDS), "ego": len(EGO_FIELDS), "action": 2,

@@ -39,14 +39,14 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
 def test_unknown_name_suggests_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worldsim.checkpoint.SHIPPED", tmp_path)
     save_world(tmp_path / "road", tiny_world(), CARD)
-    with pytest.raises(ValueError, match="unknown world 'raod'.*did you mean 'road'"):
+    with pytest.raises(ValueError, match=r"unknown world 'raod'.*did you mean 'road'"):
         load_world("raod")
 
 
 def test_another_format_version_is_refused(tmp_path: Path) -> None:
     path = save_world(tmp_path, tiny_world(), CARD)
     save_file(load_file(path), path, metadata={"world": json.dumps({"format_version": 99})})
-    with pytest.raises(ValueError, match="expected format version 1 .* got 99"):
+    with pytest.raises(ValueError, match=r"expected format version 1 .* got 99"):
         load_world(tmp_path)
 
 

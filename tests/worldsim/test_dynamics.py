@@ -27,7 +27,9 @@ def clip_batch(config: DynamicsConfig, clips: int = 2, frames: int = 6) -> ClipB
         motion_known=torch.ones(clips, frames, dtype=torch.bool),
         targets=torch.rand(clips, frames, len(HEAD_FIELDS), generator=g).round(),
         command=torch.zeros(clips, frames, dtype=torch.int64),
-        scene=Scene(torch.ones(clips, 5, dtype=torch.int64), torch.zeros(clips, 384), torch.ones(clips, dtype=torch.bool)),
+        scene=Scene(
+            torch.ones(clips, 5, dtype=torch.int64), torch.zeros(clips, 384), torch.ones(clips, dtype=torch.bool)
+        ),
     )  # fmt: skip
 
 
@@ -56,9 +58,8 @@ def test_overfits_one_clip() -> None:
 
 def test_bootstrap_loss_is_finite_and_reaches_step_embeddings() -> None:
     dynamics = tiny_world().dynamics
-    loss, values = objective(
-        dynamics, clip_batch(dynamics.config, 4), ObjectiveConfig(bootstrap_fraction=0.5), torch.Generator().manual_seed(0)
-    )
+    settings = ObjectiveConfig(bootstrap_fraction=0.5)
+    loss, values = objective(dynamics, clip_batch(dynamics.config, 4), settings, torch.Generator().manual_seed(0))
     loss.backward()
     assert math.isfinite(values["jump_error"])
     gradient = dynamics.conditioner.step.weight.grad

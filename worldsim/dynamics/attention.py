@@ -126,5 +126,6 @@ class TimeAttention(nn.Module):
         q, k = rotate(q, positions), rotate(k, positions)
         age = positions[0, :, None] - positions[0, None, :]
         seen = (age >= 0) & (age < self.window)
-        out = attend(*(rearrange(y, "b t s k e -> (b s) t k e") for y in (q, k, v)), seen)
+        q, k, v = (rearrange(y, "b t s k e -> (b s) t k e") for y in (q, k, v))
+        out = attend(q, k, v, seen)
         return rearrange(out, "(b s) t w -> b t s w", b=b)

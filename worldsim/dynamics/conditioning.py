@@ -68,6 +68,8 @@ def fourier(x: Tensor, features: int, low: float = 1.0, high: float = 64.0) -> T
 class Conditioner(nn.Module):
     """Sums embeddings of all conditions into one vector a frame, (b, t, c)."""
 
+    motion_scale: Tensor
+
     def __init__(self, config: DynamicsConfig) -> None:
         super().__init__()
         c = config.condition_width

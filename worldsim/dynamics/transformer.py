@@ -104,12 +104,12 @@ class Dynamics(nn.Module):
         self.to_latents = nn.Linear(w, config.latent_dim)
         self.heads = StateHeads(w)
         self.apply(self._initialise)
-        for block in self.blocks:
-            for part in (block.space, block.time, block.mlp):
-                if part is not None:
-                    nn.init.zeros_(part.modulation.weight)
-                    out = part.layer.down if isinstance(part.layer, SwiGLU) else part.layer.proj.out
-                    nn.init.normal_(out.weight, std=0.02 / (2 * config.layers) ** 0.5)
+        quiet = 0.02 / (2 * config.layers) ** 0.5
+        for name, module in self.blocks.named_modules():
+            if isinstance(module, nn.Linear) and name.endswith("modulation"):
+                nn.init.zeros_(module.weight)
+            elif isinstance(module, nn.Linear) and name.endswith((".out", ".down")):
+                nn.init.normal_(module.weight, std=quiet)
 
     @staticmethod
     def _initialise(module: nn.Module) -> None:
@@ -123,7 +123,7 @@ class Dynamics(nn.Module):
     @property
     def time_layers(self) -> list[int]:
         """Indices of the blocks that attend over time, which a cache must hold."""
-        return [block.index for block in self.blocks if block.time is not None]
+        return [i for i in range(self.config.layers) if (i + 1) % self.config.time_every == 0]
 
     def forward(
         self,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldsim.checkpoint import ModelCard, save_world
 from worldsim.data.clips import ClipSampler
@@ -178,7 +178,8 @@ def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> 
 
 def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside the blocks, AdamW for everything else."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in dynamics.named_parameters():
         inside = name.startswith("blocks.") and parameter.ndim == 2 and "modulation" not in name
         (matrices if inside else others).append(parameter)
