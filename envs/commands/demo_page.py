@@ -101,7 +101,7 @@ def _look_for() -> Section:
             "two worlds part in time even where the learned one is right; pictures that differ are wrong only if they "
             "do not look like a drive.",
             "Trust is what the learned world says of itself: near 1 it is as sure as it was on drives it did not "
-            "train on, near 0 it is not to be believed.",
+            "train on, near 0 it is not to be believed. It can be sure and wrong.",
         ],
     )
 
@@ -153,7 +153,7 @@ def _table(measures: Measures) -> Table:
         ["after", *(f"{second:g} s" for second in measures.horizons_s)],
         [
             row("PSNR, learned and reference picture (dB)", measures.psnr_db, 1),
-            row("PSNR of the start frame, repeated (dB)", measures.repeat_psnr_db, 1),
+            row("PSNR of the true start frame, repeated (dB)", measures.repeat_psnr_db, 1),
             row("sharpness, of the reference's (1 is as sharp)", measures.sharpness_ratio, 2),
             row("trust", measures.trust, 2),
             row("lane offset, predicted (m, left is positive)", measures.lane_offset_m, 2),

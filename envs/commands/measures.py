@@ -31,7 +31,7 @@ class Measures:
 
     horizons_s: list[float]  # (s,)
     psnr_db: list[float]  # (s,) learned picture against the reference's
-    repeat_psnr_db: list[float]  # (s,) the start frame, repeated, against the reference's
+    repeat_psnr_db: list[float]  # (s,) the reference's start frame, repeated, against its picture
     sharpness_ratio: list[float]  # (s,) gradient energy, learned over reference
     trust: list[float]  # (s,)
     lane_offset_m: list[float]  # (s,) as the learned world says
@@ -56,7 +56,7 @@ def measure(twins: Twins) -> Measures:
     """The figures of one drive."""
     learned, reference = twins.learned, twins.reference
     score = psnr_db(learned.frames, reference.frames)
-    repeat = psnr_db(np.broadcast_to(learned.frames[:1], learned.frames.shape), reference.frames)
+    repeat = psnr_db(np.broadcast_to(reference.frames[:1], reference.frames.shape), reference.frames)
     sharp, true_sharp = gradient_energy(learned.frames), gradient_energy(reference.frames)
     offset, true_offset = learned.label("lane_offset_m"), on_road_offset_m(reference)
     apart = np.abs(offset - true_offset)
