@@ -147,7 +147,7 @@ def _charts(twins: Twins) -> list[Chart]:
 
 def _table(measures: Measures) -> Table:
     def row(name: str, values: Sequence[float], digits: int) -> list[str]:
-        return [name, *("off the road" if np.isnan(value) else f"{value:.{digits}f}" for value in values)]
+        return [name, *("off road" if np.isnan(value) else f"{value:.{digits}f}" for value in values)]
 
     return Table(
         ["after", *(f"{second:g} s" for second in measures.horizons_s)],
