@@ -106,7 +106,7 @@ class Planner:
         if self.bank is None or self.settings.start == "imagine":
             return -1
         wanted = {key: (*options(value), None) for key in SCENE_VOCABULARY if (value := getattr(template, key))}
-        fitting = self.bank.select(**wanted)  # a start whose field is not known fits any
+        fitting = self.bank.select(None, **wanted)  # a start whose field is not known fits any
         named = [row for row in fitting if self.bank.records[row].scenario == template.name]
         pool = named or list(fitting)
         if pool:

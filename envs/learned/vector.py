@@ -135,7 +135,7 @@ class DriveVectorEnv(gym.vector.VectorEnv[dict[str, Any], np.ndarray, np.ndarray
         self._check_began("render()")
         return tuple(self._core.pictures())
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """Each drive's generator."""
         return tuple(generator for generator, _ in self._random)

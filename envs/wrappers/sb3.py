@@ -63,7 +63,8 @@ class SB3VecEnv(VecEnv):
         self.env.close()
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        return self.env.render() or [None] * self.num_envs
+        pictures: Any = self.env.render()
+        return pictures or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         return [getattr(self.env, attr_name) for _ in self._get_indices(indices)]

@@ -29,6 +29,18 @@ def world_saying(**logits: float) -> WorldModel:
     return world
 
 
+def _lively() -> WorldModel:
+    world = tiny_world()
+    last = world.dynamics.heads.layers[-1]
+    assert isinstance(last, torch.nn.Linear)
+    with torch.no_grad():
+        last.bias[HEAD_FIELDS.index("offroad")] += 0.24
+    return world
+
+
+LIVELY = _lively()
+"""Some drives leave the road here and some do not."""
+
 CALM = world_saying(offroad=-9.0, collision=-9.0)
 """Nothing ever happens here, so that an episode lasts to its horizon."""
 

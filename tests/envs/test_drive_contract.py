@@ -148,11 +148,11 @@ def test_record_video(name: str, tmp_path: Path) -> None:
     pytest.importorskip("moviepy", reason="RecordVideo needs moviepy: pip install moviepy")
     import av
 
-    env = gym.wrappers.RecordVideo(make(name, render_mode="rgb_array", max_steps=3), str(tmp_path))
+    env = gym.wrappers.RecordVideo(make(name, render_mode="rgb_array", max_steps=3), str(tmp_path / "videos"))
     env.reset(seed=0)
     for _ in range(3):
         env.step(np.zeros(2, np.float32))
     env.close()
-    (video,) = tmp_path.glob("*.mp4")
+    (video,) = tmp_path.glob("videos/*.mp4")
     with av.open(str(video)) as container:
         assert [(f.height, f.width) for f in container.decode(video=0)] == [(256, 512)] * 4

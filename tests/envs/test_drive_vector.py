@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 import envs  # noqa: F401 (registers)
 from envs.learned.vector import DriveVectorEnv
 
-from .learned_worlds import BANK, CALM, WORLD, drive, drives
+from .learned_worlds import BANK, CALM, LIVELY, WORLD, drive, drives
 
 COUNT = 3
 MODES = list(AutoresetMode)
@@ -21,8 +21,8 @@ SETTINGS: dict[str, Any] = {"scenario": "any", "max_steps": 6}
 
 def pair(mode: AutoresetMode, **settings: Any) -> tuple[DriveVectorEnv, SyncVectorEnv]:
     settings = {**SETTINGS, **settings}
-    plain = SyncVectorEnv([lambda: drive(**settings)] * COUNT, autoreset_mode=mode)
-    return drives(COUNT, autoreset_mode=mode, **settings), plain
+    plain = SyncVectorEnv([lambda: drive(LIVELY, **settings)] * COUNT, autoreset_mode=mode)
+    return drives(COUNT, LIVELY, autoreset_mode=mode, **settings), plain
 
 
 def actions(steps: int, count: int = COUNT) -> np.ndarray:
