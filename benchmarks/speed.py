@@ -39,10 +39,11 @@ SPEED_MPS = 15.0
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure every rate and ratio."""
     parser = options("speed", "How fast the world model drives, and that it stays so.")
-    parser.add_argument("--steps-long", type=int, help=f"steps of the long rollout (default {LATE_STEP})")
+    parser.add_argument("--late", type=int, help=f"steps of the long rollout (default {LATE_STEP})")
+    parser.add_argument("--seconds", type=float, help="how long each rate is measured")
     arguments = begin(parser, argv)
     world = load_world(arguments.world)
-    seconds = 4.0 if arguments.quick else 15.0
+    seconds = arguments.seconds or (4.0 if arguments.quick else 15.0)
     before = load_average()
     figures: dict[str, Any] = {"decoded_steps_per_s": decoded_rate(world, arguments.steps, seconds)}
     say(f"Drive-v0, one env, with pictures: {figures['decoded_steps_per_s']:.1f} steps/s")
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         f"one step: {figures['streaming_ms']:.1f} ms streaming, {figures['recompute_ms']:.1f} ms when the window of "
         f"{world.config.dynamics.context_frames} frames is computed anew: {figures['speedup_over_recompute']:.1f} times"
     )
-    late = arguments.steps_long or (LATE_STEP_QUICK if arguments.quick else LATE_STEP)
+    late = arguments.late or (LATE_STEP_QUICK if arguments.quick else LATE_STEP)
     figures |= growth_figures(engine, arguments.seed, late)
     say(
         f"step {late:,} against step {EARLY_STEP}: {figures['step_time_ratio']:.3f} times as long, "

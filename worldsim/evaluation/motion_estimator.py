@@ -192,7 +192,7 @@ def main() -> None:
         pairs[split] = pairs_of((episode for _, episode in bar), arguments.stride)
     estimator = train_estimator(*pairs["train"])
     figures = accuracy(estimator, *pairs["val"])
-    note = {"command": f"python -m worldsim.evaluation.motion_estimator --data {arguments.data}", **figures}
+    note = {"command": f"python -m worldsim.evaluation.motion_estimator --data data/{arguments.data.name}", **figures}
     estimator.save(arguments.out, note | {"pairs": len(pairs["train"][0])})
     print(json.dumps(note))
 
