@@ -21,3 +21,12 @@ MAKE_STARTS = Command(
     run="agents.starts:make_starts",
     place=55,
 )
+
+RELEASE = Command(
+    "release",
+    summary="ship a trained world: half precision, calibrated trust, start contexts and a model card",
+    example="world=runs/dynamics/world data=data/road name=road",
+    config="agents.release:ReleaseConfig",
+    run="agents.release:release",
+    place=80,
+)

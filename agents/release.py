@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from worldsim.checkpoint import SHIPPED, ModelCard, load_world, save_world
 from worldsim.data.store import EpisodeStore
-from worldsim.engine import Engine
-from worldsim.evaluation.rollouts import Drives
-from worldsim.evaluation.trust import fit_trust_scale
+from worldsim.evaluation.evaluate import CalibrateConfig, calibrate
 from worldsim.schema import option
-from worldsim.text import TextEncoder
 
 from .starts import MakeStartsConfig, make_starts
 
@@ -50,13 +45,7 @@ def release(config: ReleaseConfig) -> Path:
     Raises ValueError for a missing world or data set, or a figures file without a JSON object in its last line.
     """
     figures = {name: value for path in config.figures for name, value in read_figures(path).items()}
-    world = load_world(config.world)
-    store = EpisodeStore(config.data)
-    held_out = [episode for _, episode in store.iterate(store.select(split="val")[: config.trust_episodes])]
-    drives = Drives.of(held_out, world, TextEncoder())
-    bar = tqdm(desc="trust", total=drives.length, unit=" frames")
-    fit_trust_scale(Engine(world), drives, list(range(len(drives))), progress=lambda times: _counted(times, bar))
-    summary = store.summary()
+    world, summary = load_world(config.world), EpisodeStore(config.data).summary()
     card = ModelCard(
         name=config.name,
         summary=config.summary,
@@ -67,17 +56,11 @@ def release(config: ReleaseConfig) -> Path:
     )
     folder = config.out / config.name
     save_world(folder, world, card, torch.float16)
+    calibrate(CalibrateConfig(data=config.data, world=str(folder), episodes=config.trust_episodes))
     make_starts(MakeStartsConfig(world=str(folder), per_scenario=config.per_scenario))
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     logger.info("%s: %.1f MB", folder, size)
     return folder
-
-
-def _counted(times: Iterator[Any], bar: tqdm) -> Iterator[Any]:
-    with bar:
-        for time in times:
-            yield time
-            bar.update()
 
 
 def read_figures(path: Path) -> dict[str, Any]:
@@ -85,9 +68,7 @@ def read_figures(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8").strip().splitlines()[-1])
     except (OSError, IndexError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path}: expected a benchmark's output with JSON in its last line ({error})"
-        ) from error
+        raise ValueError(f"{path}: expected a benchmark's output with JSON in its last line ({error})") from error
     return {
         f"{path.stem}: {name}": value
         for name, value in values.items()
