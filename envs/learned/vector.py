@@ -85,7 +85,7 @@ class DriveVectorEnv(gym.vector.VectorEnv[dict[str, Any], np.ndarray, np.ndarray
     def reset(  # type: ignore[override]
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin every drive, or those in the option "reset_mask" (b,) bool; other options as in ``DriveEnv``."""
+        """Begin every drive, or those in "reset_mask" (b,) bool. Other options: "scenario", "start", "command"."""
         if seed is None or isinstance(seed, int | np.integer):
             seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
         else:
