@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     true = [[fitted(frames, engine.world) for frames in start.frames] for start in starts]
     drawn = probe_model(engine, starts, arguments.seed)
     seen, floor = measure(estimator, drawn), measure(estimator, true)
-    model, reference = judge(*seen), judge(*floor)
-    for name, result in (("model", model), ("reference", reference)):
+    model, reference, through = judge(*seen), judge(*floor), judge(*measure(estimator, reconstructed(engine, true)))
+    for name, result in (("model", model), ("reference", reference), ("tokenizer", through)):
         shares = ", ".join(f"{probe} {share:.2f}" for probe, share in result["by_probe"].items())
         say(f"{name:9s} obeyed {result['obeyed']:.3f} ({shares}), swaps {result['left_right_swaps']}")
     picture = save_png(arguments.out / "obedience.png", strip(drawn, true))
@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "floor": reference["obeyed"],
         "floor_by_probe": reference["by_probe"],
         "floor_swaps": reference["left_right_swaps"],
+        "floor_tokenizer": through["obeyed"],
         "turn_correlation": correlation(seen[0].ravel(), floor[0].ravel()),
         "speed_correlation": correlation(seen[1].ravel(), floor[1].ravel()),
         "estimator": made,
@@ -159,6 +160,15 @@ def probe_model(engine: Engine, starts: Sequence[Start], seed: int) -> list[list
         latents.append(engine.step(state, motion[:, step], command).latents)
     frames = np.stack([engine.decode(each).cpu().numpy() for each in latents], axis=1)
     return [list(frames[i : i + len(PROBES)]) for i in range(0, len(frames), len(PROBES))]
+
+
+def reconstructed(engine: Engine, frames: Sequence[Sequence[FrameArray]]) -> list[list[FrameArray]]:
+    """True frames through the tokenizer: as sharp as the model's could be at best."""
+
+    def through(probe: FrameArray) -> FrameArray:
+        return engine.decode(engine.world.encode(torch.from_numpy(probe))).cpu().numpy()
+
+    return [[through(probe) for probe in start] for start in frames]
 
 
 def measure(estimator: MotionEstimator, frames: Sequence[Sequence[FrameArray]]) -> tuple[Array, Array]:

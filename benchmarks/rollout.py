@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = begin(parser, argv)
     engine = Engine(load_world(arguments.world), EngineConfig(steps=arguments.steps, start_steps=1))
     steps = CONTEXT_FRAMES + round(LONGEST_S * FRAME_RATE_HZ)
-    episodes, seeds = held_out(arguments, 5 if arguments.quick else 40, steps, SOBER, least=CONTEXT_FRAMES + 2)
+    episodes, seeds = held_out(arguments, 4 if arguments.quick else 40, steps, SOBER, least=CONTEXT_FRAMES + 2)
     figures, strip = judge_rollouts(engine, episodes, arguments.seed, TextEncoder())
     table(figures)
     picture = save_png(arguments.out / "rollout.png", strip)

@@ -44,7 +44,7 @@ class Step:
     latents: Tensor  # (b, n, d) standardised
     state: StateReading  # each (b,)
     trust: Tensor  # (b,) in (0, 1]: near 1 where the model is sure, small far from what it knows
-    disagreement: Tensor  # (b,) between the first guess from the past alone and the frame; what trust is made of
+    disagreement: Tensor  # (b,) of what was expected before the frame was drawn with the frame; trust is made of it
 
 
 class Engine:

@@ -17,13 +17,13 @@ QUANTILE = 0.9
 
 
 def disagreements(
-    engine: Engine, drives: Drives, seeds: Sequence[int], context: int = 8, progress: Progress = iter
+    engine: Engine, drives: Drives, seeds: Sequence[int], context: int = 8, every: int = 3, progress: Progress = iter
 ) -> npt.NDArray[np.float64]:
-    """The engine's disagreement (k,) at drawing each frame from ``context`` on, with only true frames before it."""
+    """The engine's disagreement (k,) at drawing every ``every``-th frame from ``context`` on, after true frames."""
     state = engine.empty(drives.scene, seeds)
     found = []
     for t in progress(iter(range(drives.length))):
-        if t >= context:
+        if t >= context and (t - context) % every == 0:
             drawn = engine.step(state.clone(), drives.motion[:, t], drives.command[:, t])
             found.append(drawn.disagreement.cpu().double().numpy()[drives.known[:, t]])
         engine.observe(state, drives.latents(engine.world, t), drives.motion[:, t], drives.command[:, t])
