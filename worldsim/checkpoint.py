@@ -89,7 +89,13 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
         TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**config["dynamics"]), config["frame_rate_hz"]
     )
     world = WorldModel(world_config)
-    world.load_state_dict({name: value.float() for name, value in tensors.items()})
+    try:
+        world.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise ValueError(
+            f"world model: the weights in {path} do not fit this release's network ({error}); "
+            "use the release that wrote them, or train again"
+        ) from error
     return world.to(device).eval().requires_grad_(False)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from worldsim.checkpoint import FILE_NAME, ModelCard, load_world, read_card, save_world
@@ -47,6 +48,17 @@ def test_another_format_version_is_refused(tmp_path: Path) -> None:
     path = save_world(tmp_path, tiny_world(), CARD)
     save_file(load_file(path), path, metadata={"world": json.dumps({"format_version": 99})})
     with pytest.raises(ValueError, match=r"expected format version 1 .* got 99"):
+        load_world(tmp_path)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = save_world(tmp_path, tiny_world(), CARD)
+    with safe_open(path, framework="pt") as handle:
+        header = handle.metadata()
+    tensors = load_file(path)
+    tensors["dynamics.renamed"] = tensors.pop("dynamics.extra")
+    save_file(tensors, path, metadata=header)
+    with pytest.raises(ValueError, match="do not fit this release's network"):
         load_world(tmp_path)
 
 
