@@ -38,12 +38,17 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Every step keeps what is finished: after an interruption, run it again.
+# Every step keeps what is finished: after an interruption, run it again. Ten parts of any scenario to one of each.
+any := any,any,any,any,any
+scenes := $(any),$(any),highway,highway_dense,night_rain,two_way,curves,merge,racetrack,roundabout,intersection,exit
+scenes := $(scenes),fog_highway,snow_curves,dusk_city,empty_road
+
 world: $(VENV)/installed-world
-	$(BIN)/worldsim collect out=data/road
-	$(BIN)/worldsim train-tokenizer preset=small data=data/road loop.out=runs/tokenizer
+	$(BIN)/worldsim collect out=data/road episodes=400 "scenarios=[$(scenes)]"
+	$(BIN)/worldsim train-tokenizer preset=small data=data/road loop.out=runs/tokenizer loop.minutes=35 loss.vehicle=7
 	$(BIN)/worldsim encode data=data/road tokenizer=runs/tokenizer
 	$(BIN)/worldsim train-dynamics preset=small data=data/road tokenizer=runs/tokenizer loop.out=runs/dynamics
+	$(BIN)/worldsim release world=runs/dynamics/world data=data/road name=road
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
