@@ -35,9 +35,11 @@ def flow_levels(batch: int, frames: int, context_fraction: float, generator: tor
     Signal is uniform in [0, 1), but a ``context_fraction`` of frames is drawn from [0.8, 1): so look past
     frames at rollout time, and so a noisy frame often has a clean past to be predicted from.
     """
-    uniform = torch.rand(batch, frames, generator=generator)
-    past = torch.rand(batch, frames, generator=generator) < context_fraction
-    return Levels(torch.where(past, 0.8 + 0.2 * uniform, uniform), torch.zeros(batch, frames, dtype=torch.int64))
+    device = generator.device
+    uniform = torch.rand(batch, frames, generator=generator, device=device)
+    past = torch.rand(batch, frames, generator=generator, device=device) < context_fraction
+    step = torch.zeros(batch, frames, dtype=torch.int64, device=device)
+    return Levels(torch.where(past, 0.8 + 0.2 * uniform, uniform), step)
 
 
 def shortcut_levels(
@@ -47,12 +49,12 @@ def shortcut_levels(
 
     Past-like frames keep the finest step and a signal in [0.8, 1), as they have at rollout time.
     """
-    top = finest.bit_length() - 1
-    step = torch.randint(1, top + 1, (batch, frames), generator=generator)
+    top, device = finest.bit_length() - 1, generator.device
+    step = torch.randint(1, top + 1, (batch, frames), generator=generator, device=device)
     cells = finest // 2**step
-    cell = (torch.rand(batch, frames, generator=generator) * cells).floor()
-    past = torch.rand(batch, frames, generator=generator) < context_fraction
-    high = 0.8 + 0.2 * torch.rand(batch, frames, generator=generator)
+    cell = (torch.rand(batch, frames, generator=generator, device=device) * cells).floor()
+    past = torch.rand(batch, frames, generator=generator, device=device) < context_fraction
+    high = 0.8 + 0.2 * torch.rand(batch, frames, generator=generator, device=device)
     return Levels(torch.where(past, high, cell / cells), torch.where(past, 0, step))
 
 
