@@ -2,7 +2,7 @@
 
 The model watches held-out drives frame by frame; at each frame its hazard heads say how likely the ego is off the road,
 or in contact, within the next second. Judged are the frames at which it is not so yet. Fresh drives are by bad drivers
-more often than in training, so that there is something to see. The last line is one JSON object.
+in traffic more often than in training, so that there is something to see. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from worldsim.text import TextEncoder
 from .held_out import held_out
 from .report import begin, finish, options, say
 
-BAD = {"good": 0.2, "noisy": 0.2, "wild": 0.15, "offroad": 0.2, "crasher": 0.25}
+BAD = {"good": 0.15, "noisy": 0.1, "wild": 0.1, "offroad": 0.2, "crasher": 0.45}
+CROWDED = ("highway_dense", "any", "highway", "merge", "two_way", "any")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Watch held-out drives and report how well the heads foresaw what happened."""
     arguments = begin(options("heads", "How well the state heads foresee leaving the road and collisions."), argv)
     engine = Engine(load_world(arguments.world), EngineConfig(steps=1, start_steps=1))
-    episodes, seeds = held_out(arguments, *((24, 100) if arguments.quick else (120, 150)), BAD)
+    episodes, seeds = held_out(arguments, *((18, 140) if arguments.quick else (120, 200)), BAD, CROWDED)
     figures: dict[str, Any] = judge_heads(engine, episodes, arguments.seed, TextEncoder())
     for name in ("offroad", "collision"):
         say(

@@ -22,23 +22,27 @@ BROAD = ("any", "highway", "any", "curves", "any", "two_way", "any", "roundabout
 
 
 def held_out(
-    arguments: Namespace, episodes: int, steps: int, drivers: Mapping[str, float] | None = None, least: int = 1
+    arguments: Namespace,
+    episodes: int,
+    steps: int,
+    drivers: Mapping[str, float],
+    scenarios: Sequence[str] = BROAD,
+    least: int = 1,
 ) -> tuple[list[Episode], tuple[int, int] | None]:
     """At most ``episodes`` held-out drives of at least ``least`` frames, and the first and last seed of fresh ones.
 
-    With ``--data`` the first of its split val; else fresh ones of ``steps`` steps by ``drivers`` (name ->
-    share; None: the usual mixture), which stay in the user's cache for the next benchmark, in a folder that is named
-    after the code that drove them.
+    With ``--data`` the first of its split val; else fresh ones of ``steps`` steps by ``drivers`` (name -> share) on
+    ``scenarios`` in turn, which stay in the user's cache for the next time, in a folder that is named after the code
+    that drove them.
     """
     episodes = arguments.episodes or episodes
     if arguments.data is not None:
         return _read(EpisodeStore(arguments.data), episodes, least), None
-    folder = cache_folder() / f"{episodes}x{steps}-{_digest(steps, drivers or {})}"
+    folder = cache_folder() / f"{episodes}x{steps}-{_digest((steps, sorted(drivers.items()), tuple(scenarios)))}"
     say(f"held-out drives: {episodes} of up to {steps / 10:g} s, from seed {FIRST_SEED:,}, kept in {folder}")
-    scenarios = list(BROAD)
     collect(
-        folder, episodes=episodes, steps=steps, seed=FIRST_SEED, scenarios=scenarios, held_out=sorted(set(scenarios)),
-        drivers=dict(drivers or {}), workers=arguments.threads,
+        folder, episodes=episodes, steps=steps, seed=FIRST_SEED, scenarios=list(scenarios),
+        held_out=sorted(set(scenarios)), drivers=dict(drivers), workers=arguments.threads,
     )  # fmt: skip
     return _read(EpisodeStore(folder), episodes, least), (FIRST_SEED, FIRST_SEED + episodes - 1)
 
@@ -59,9 +63,9 @@ def cache_folder() -> Path:
     return (Path(chosen) if chosen else Path(cache) / "worldsim") / "held_out"
 
 
-def _digest(steps: int, drivers: Mapping[str, float]) -> str:
-    """Names the drives: the code and scenarios that make them, and who drives."""
-    digest = hashlib.sha256(repr((steps, sorted(drivers.items()), BROAD)).encode())
+def _digest(drives: tuple[object, ...]) -> str:
+    """Names the drives: what was asked for, and the code that makes them."""
+    digest = hashlib.sha256(repr(drives).encode())
     for path in _sources(("envs/*.py", "envs/reference/**/*.py", "agents/*.py", "configs/scenario/*.yaml")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
