@@ -74,7 +74,7 @@ class WorldModel(nn.Module):
         self.tokenizer = Tokenizer(config.tokenizer)
         self.dynamics = Dynamics(config.dynamics)
         self.scale = LatentScale(config.dynamics.latent_dim)
-        # Disagreement (see engine) that nine in ten held-out frames stay below.
+        # Disagreement (see engine) that nine in ten held-out frames stay below; trust is 0.5 there.
         self.register_buffer("trust_scale", torch.ones(()))
 
     @property

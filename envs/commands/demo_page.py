@@ -100,8 +100,8 @@ def _look_for() -> Section:
             "Other vehicles choose for themselves, and what is beyond the horizon is not known at the start. So the "
             "two worlds part in time even where the learned one is right; pictures that differ are wrong only if they "
             "do not look like a drive.",
-            "Trust is what the learned world says of itself: near 1 it is as sure as it was on drives it did not "
-            "train on, near 0 it is not to be believed. It can be sure and wrong.",
+            "Trust is what the learned world says of itself: below 0.5 it is less sure than on nine in ten frames of "
+            "drives it did not train on, near 0 it is not to be believed. It can be sure and wrong.",
         ],
     )
 

@@ -43,7 +43,7 @@ class Step:
 
     latents: Tensor  # (b, n, d) standardised
     state: StateReading  # each (b,)
-    trust: Tensor  # (b,) in (0, 1]: near 1 where the model is sure, small far from what it knows
+    trust: Tensor  # (b,) in (0, 1]: 0.5 where one in ten held-out frames is less sure, less beyond
     disagreement: Tensor  # (b,) of what was expected before the frame was drawn with the frame; trust is made of it
 
 
@@ -127,7 +127,7 @@ class Engine:
         state.previous = Previous(kept[:, 0], condition.signal[:, 0])
         reading = StateHeads.read(seen.state[:, 0])
         disagreement = (guess - seen.latents[:, 0]).square().mean(dim=(1, 2)).sqrt()
-        trust = torch.exp(-(disagreement / self.world.trust_scale - 1.0).clamp_min(0.0))
+        trust = 1.0 / (1.0 + (disagreement / self.world.trust_scale).square())
         return Step(latents, reading, trust, disagreement)
 
     def _noise(self, state: RolloutState) -> Tensor:

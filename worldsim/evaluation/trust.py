@@ -35,7 +35,7 @@ def disagreements(
 def fit_trust_scale(engine: Engine, drives: Drives, seeds: Sequence[int], progress: Progress = iter) -> float:
     """Set ``world.trust_scale`` to the disagreement that nine in ten held-out frames stay below, and return it.
 
-    Trust is then 1 on nine in ten frames like these, exp(-1) at twice that disagreement, and less beyond.
+    Trust is then above 0.5 on nine in ten frames like these, 0.2 at twice that disagreement, and less beyond.
     """
     scale = float(np.quantile(disagreements(engine, drives, seeds, progress=progress), QUANTILE))
     engine.world.trust_scale.fill_(max(scale, 1e-6))
