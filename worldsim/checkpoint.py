@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.errors import nearest
 from worldsim.storage import atomic_path
-from worldsim.tokenizer import TokenizerConfig
+from worldsim.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer
 from worldsim.world_model import WorldConfig, WorldModel
 
 FORMAT_VERSION = 1
@@ -102,6 +102,16 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
 def read_card(name: Path | str = DEFAULT_WORLD) -> ModelCard:
     """The model card of a world, without its weights."""
     return ModelCard(**_header(world_folder(name) / FILE_NAME)["card"])
+
+
+def open_tokenizer(name: Path | str, device: torch.device | str = "cpu") -> Tokenizer:
+    """The tokenizer in a folder of its own, or that of a world: a name that ships or a folder.
+
+    Raises ValueError where ``name`` is neither.
+    """
+    if (SHIPPED / str(name) / FILE_NAME).is_file() or (Path(name) / FILE_NAME).is_file():
+        return load_world(name, device).tokenizer
+    return load_tokenizer(name, device)
 
 
 def world_folder(name: Path | str = DEFAULT_WORLD) -> Path:

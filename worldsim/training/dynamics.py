@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worldsim.checkpoint import ModelCard, save_world
+from worldsim.checkpoint import ModelCard, load_world, open_tokenizer, save_world
 from worldsim.data.clips import ClipSampler
 from worldsim.data.latents import LatentStore
 from worldsim.data.record import EpisodeRecord
@@ -25,7 +25,7 @@ from worldsim.dynamics.heads import HEAD_FIELDS
 from worldsim.dynamics.targets import head_targets
 from worldsim.dynamics.transformer import Dynamics
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
-from worldsim.tokenizer import Tokenizer, load_tokenizer, tokenizer_hash
+from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
@@ -63,7 +63,7 @@ def _loop_defaults() -> LoopConfig:
 
 @dataclass
 class TrainDynamicsConfig:
-    """Everything the command takes. ``tokenizer`` is the folder of a trained tokenizer."""
+    """Everything the command takes. ``tokenizer`` is the folder of a trained tokenizer, or a world with one."""
 
     data: str = "data/road"
     tokenizer: str = "runs/tokenizer"
@@ -76,6 +76,7 @@ class TrainDynamicsConfig:
     weight_decay: float = 0.05
     rare_weight: float = 3.0  # how much more often clips with a collision or off-road frame are drawn
     phrasings: int = 6  # other ways to say each caption
+    start_from: str = ""  # a world whose weights to start from: a name that ships, or a folder
     name: str = "road"
     precision: str = "auto"
     device: str = "cpu"
@@ -88,14 +89,18 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     At every validation the averaged weights are joined with the tokenizer and written as a world model to
     ``config.loop.out/world``. Raises as run_loop does, and ValueError where data or tokenizer do not fit.
     """
-    tokenizer = load_tokenizer(config.tokenizer)
+    tokenizer = open_tokenizer(config.tokenizer)
     source = ClipSource(config, tokenizer, "train")
     held_out = ClipSource(config, tokenizer, "val")
     held_out.scale.load_state_dict(source.scale.state_dict())
     torch_seed = torch.Generator().manual_seed(config.loop.seed)
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(torch_seed.get_state())
-        dynamics = Dynamics(config.dynamics).to(config.device)
+        dynamics = Dynamics(config.dynamics)
+    if config.start_from:
+        take_weights(dynamics, source.scale, load_world(config.start_from), tokenizer)
+        held_out.scale.load_state_dict(source.scale.state_dict())
+    dynamics.to(config.device)
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)
     dtype = pick_precision(config.precision, config.device)
     logger.info("%d training frames, %d held out", source.sampler.frames, held_out.sampler.frames)
@@ -112,6 +117,22 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         return figures
 
     return run_loop(_step_function(config, dynamics, source, state, dtype), state, config.loop, validate)
+
+
+def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer) -> None:
+    """Start from the weights of ``world`` and keep its standardisation of latents.
+
+    Raises ValueError unless it has the same sizes and the same tokenizer.
+    """
+    if world.config.dynamics != dynamics.config:
+        raise ValueError(
+            f"start_from: expected a world whose dynamics is {dynamics.config}, got {world.config.dynamics}; "
+            "use the preset it was trained with"
+        )
+    if tokenizer_hash(world.tokenizer) != tokenizer_hash(tokenizer):
+        raise ValueError("start_from: expected a world with the tokenizer trained with; name that world as `tokenizer`")
+    dynamics.load_state_dict(world.dynamics.state_dict())
+    scale.load_state_dict(world.scale.state_dict())
 
 
 class ClipSource:

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from worldsim.checkpoint import open_tokenizer
 from worldsim.data.latents import LatentWriter
 from worldsim.data.store import EpisodeStore
-from worldsim.tokenizer import Tokenizer, load_tokenizer, tokenizer_hash
+from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.precision import autocast, pick_precision
 from worldsim.types import FloatArray, FrameArray
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class EncodeConfig:
-    """``data`` is a folder of episodes, ``tokenizer`` a trained tokenizer's file or folder."""
+    """``data`` is a folder of episodes, ``tokenizer`` a trained tokenizer's file or folder, or a world."""
 
     data: str = "data/road"
     tokenizer: str = "runs/tokenizer"
@@ -41,7 +42,7 @@ def encode(config: EncodeConfig) -> Path:
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    tokenizer = load_tokenizer(config.tokenizer, config.device)
+    tokenizer = open_tokenizer(config.tokenizer, config.device)
     store = EpisodeStore(config.data)
     sizes = tokenizer.config
     dtype = pick_precision(config.precision, config.device)

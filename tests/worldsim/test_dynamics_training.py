@@ -1,0 +1,86 @@
+"""Training the dynamics from episodes on disk: it runs, resumes, starts from a world, and says what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.data.writer import write_episode
+from worldsim.training.dynamics import ClipShape, TrainDynamicsConfig, train_dynamics
+from worldsim.training.encode import EncodeConfig, encode
+from worldsim.training.loop import LoopConfig
+
+from .data_episodes import make_episode
+from .worlds import tiny_world
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny world and a data set that is encoded with its tokenizer."""
+    folder = tmp_path_factory.mktemp("training")
+    save_world(folder / "world", tiny_world(), ModelCard("tiny", "A test.", "none"))
+    for seed in (0, 1, 3):  # two to train on, one held out
+        write_episode(folder / "data", make_episode(seed=seed, size=(64, 128)))
+    encode(EncodeConfig(str(folder / "data"), str(folder / "world"), progress=False, threads=1))
+    return folder
+
+
+def config(place: Path, out: Path, steps: int, **changes: object) -> TrainDynamicsConfig:
+    return TrainDynamicsConfig(
+        data=str(place / "data"),
+        tokenizer=str(place / "world"),
+        dynamics=tiny_world().config.dynamics,
+        loop=LoopConfig(str(out), steps=steps, minutes=0, threads=1, progress=False, validate_every_s=1e9),
+        shapes=[ClipShape(3, 4), ClipShape(2, 8)],
+        validation=ClipShape(4, 4),
+        phrasings=0,
+        precision="float32",
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def test_trains_to_a_world_that_loads(place: Path, tmp_path: Path) -> None:
+    result = train_dynamics(config(place, tmp_path, 3))
+    assert result.step == 3 and np.isfinite(result.metrics["val/picture"])
+    world = load_world(tmp_path / "world")
+    assert torch.equal(world.tokenizer.decoder[0].weight, tiny_world().tokenizer.decoder[0].weight)
+
+
+def test_an_interrupted_run_equals_one_that_was_not(place: Path, tmp_path: Path) -> None:
+    """Bit for bit in one thread: 2 steps and then 2 more are 4 steps."""
+    parts = config(place, tmp_path / "parts", 2)
+    parts.loop.schedule = "constant"
+    whole = config(place, tmp_path / "whole", 4)
+    whole.loop.schedule = "constant"
+    train_dynamics(whole)
+    train_dynamics(parts)
+    parts.loop.steps = 4
+    train_dynamics(parts)
+    a, b = (load_world(tmp_path / name / "world").dynamics.state_dict() for name in ("whole", "parts"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_starts_from_a_world(place: Path, tmp_path: Path) -> None:
+    """With a learning rate of zero, what comes out is what went in."""
+    train_dynamics(config(place, tmp_path, 1, start_from=str(place / "world"), matrix_rate=0.0, other_rate=0.0))
+    a, b = load_world(place / "world"), load_world(tmp_path / "world")
+    for (name, before), after in zip(a.dynamics.state_dict().items(), b.dynamics.state_dict().values(), strict=True):
+        assert torch.allclose(before, after, atol=1e-6), name
+
+
+def test_a_world_of_another_tokenizer_is_refused(place: Path, tmp_path: Path) -> None:
+    save_world(tmp_path / "other", tiny_world(seed=5), ModelCard("other", "A test.", "none"))
+    with pytest.raises(ValueError, match="start_from: expected a world with the tokenizer"):
+        train_dynamics(config(place, tmp_path, 1, start_from=str(tmp_path / "other")))
+
+
+def test_data_that_was_not_encoded_is_named(place: Path, tmp_path: Path) -> None:
+    save_world(tmp_path / "other", tiny_world(seed=5), ModelCard("other", "A test.", "none"))
+    settings = config(place, tmp_path, 1)
+    settings.tokenizer = str(tmp_path / "other")
+    with pytest.raises(ValueError, match="encode"):
+        train_dynamics(settings)
