@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks import heads, held_out, obedience, report, rollout, speed, words
+from tests.worldsim.data_episodes import make_episode
 from tests.worldsim.worlds import tiny_world
 from worldsim.checkpoint import ModelCard, save_world
+from worldsim.data.finalize import finalize
+from worldsim.data.writer import EpisodeWriter
+from worldsim.types import LABEL_FIELDS
 
 SHARED = {"command", "commit", "threads", "seeds"}
 SECONDS = {"0.5", "1", "2", "5", "20"}
@@ -22,8 +28,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two made-up held-out drives of 4 s; the second leaves the road."""
+    folder = tmp_path_factory.mktemp("data")
+    for index in range(2):
+        episode = make_episode(40, index, size=(64, 128))
+        episode.split, episode.labels[:] = "val", 0
+        episode.labels[30:, LABEL_FIELDS.index("offroad")] = index
+        EpisodeWriter(folder, fps=10).write(episode, index)
+    finalize(folder)
+    return folder
+
+
 @pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     patch.setenv("WORLDSIM_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield
@@ -41,19 +60,31 @@ def run(main, world: Path, out: Path, capsys: pytest.CaptureFixture, *more: str)
     return result
 
 
-def test_rollout(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    result = run(rollout.main, world, tmp_path, capsys, "--episodes", "1")
+def test_rollout(world: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    result = run(rollout.main, world, tmp_path, capsys, "--data", str(data))
     assert set(result["psnr_db"]) == set(result["perceptual"]) == SECONDS
     for name in ("repeat_last_frame", "mean_frame"):
         assert set(result["baselines"][name]["psnr_db"]) == set(result["baselines"][name]["perceptual"]) == SECONDS
-    assert result["seeds"]["drives"] == [held_out.FIRST_SEED, held_out.FIRST_SEED]
-    assert result["n"]["0.5"] >= 1 and (tmp_path / "rollout.png").is_file()
+    assert result["n"] == {"0.5": 2, "1": 2, "2": 2, "5": 0, "20": 0} and result["psnr_db"]["20"] is None
+    assert (tmp_path / "rollout.png").is_file()
 
 
-def test_heads(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    result = run(heads.main, world, tmp_path, capsys, "--episodes", "3")
-    assert {"auroc_offroad", "auroc_collision", "positives_offroad", "negatives_collision"} <= set(result)
-    assert result["drives"] == 3 and 0 <= result["calibration_error_offroad"] <= 1
+def test_heads(world: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    result = run(heads.main, world, tmp_path, capsys, "--data", str(data))
+    assert {"auroc_offroad", "auroc_collision", "negatives_collision"} <= set(result)
+    assert result["drives"] == 2 and result["positives_offroad"] == 10
+    assert 0 <= result["auroc_offroad"] <= 1 and result["auroc_collision"] is None
+
+
+def test_fresh_drives_are_held_out_and_kept(capsys: pytest.CaptureFixture) -> None:
+    arguments = Namespace(episodes=None, data=None, threads=1)
+    drives, seeds = held_out.held_out(arguments, 2, 4, {"good": 1.0}, ["empty_road"])
+    assert seeds == (held_out.FIRST_SEED, held_out.FIRST_SEED + 1)
+    assert [(drive.seed, drive.split, len(drive)) for drive in drives] == [(seed, "val", 5) for seed in seeds]
+    again, _ = held_out.held_out(arguments, 2, 4, {"good": 1.0}, ["empty_road"])
+    assert (again[1].frames == drives[1].frames).all()
+    with pytest.raises(ValueError, match="at least 9 frames"):
+        held_out.held_out(arguments, 2, 4, {"good": 1.0}, ["empty_road"], least=9)
 
 
 def test_obedience(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
