@@ -43,7 +43,7 @@ class DemoConfig:
     )
     seconds: float = option(20.0, "seconds of each drive")
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...; fewer are faster")
-    sight: Sight = option("learned", "world whose readings the driver looks at; its actions go to both")
+    sight: Sight = option("reference", "world whose readings the driver looks at; its actions go to both")
     seed: int = option(0, "chooses the starts, and what is left to chance in the learned world")
 
     def __post_init__(self) -> None:
