@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from worldsim.device import check_device
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.errors import nearest
 from worldsim.storage import atomic_path
@@ -80,8 +81,10 @@ def save_world(folder: Path | str, world: WorldModel, card: ModelCard, dtype: to
 def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "cpu") -> WorldModel:
     """The world model that ships as ``name`` or lies in the folder ``name``, ready to roll out.
 
-    Raises ValueError for an unknown name (with the nearest), a damaged file or another format version.
+    Raises ValueError for an unknown name (with the nearest), a damaged file or another format version, or a device
+    that is not there.
     """
+    device = check_device(device)
     path = world_folder(name) / FILE_NAME
     tensors, header = _read(path, device)
     config = header["config"]

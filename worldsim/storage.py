@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextlib.contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
@@ -23,18 +25,25 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.tmp{target.suffix}")
     try:
-        yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC, f"the disk is full while writing {target}; nothing was half-written. Free space and rerun"
-            ) from error
-        raise
+        with full_disk_named(target, "; nothing was half-written"):
+            yield temporary
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_disk_named(target: Path | str, kept: str = "") -> Iterator[None]:
+    """Turn a full disk while writing ``target`` into an OSError that says so, and ``kept``: what is not lost."""
+    try:
+        yield
+    except Exception as error:
+        # safetensors raises an error of its own, with the number in its words alone
+        if getattr(error, "errno", None) not in FULL and not any(f"(os error {n})" in str(error) for n in FULL):
+            raise
+        raise OSError(errno.ENOSPC, f"the disk is full while writing {target}{kept}. Free space and rerun") from error
 
 
 def write_json(target: Path | str, value: Any) -> None:

@@ -188,7 +188,7 @@ def _write_some(root: str, seeds: list[int]) -> None:
 
 
 def test_many_processes_write_one_root(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_write_some, args=(str(tmp_path), list(range(k, 24, 3)))) for k in range(3)]
     for worker in workers:
         worker.start()

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from worldsim.training.loop import LoopConfig, LoopResult, run_loop, start_state
+from worldsim.training.metrics_log import MetricsLog
 from worldsim.training.precision import autocast, pick_precision
-from worldsim.training.state import LATEST, PREVIOUS, TrainState
+from worldsim.training.state import FORMAT_VERSION, LATEST, PREVIOUS, TrainState, _checksum
 
 CHILD = """
 import sys, time
@@ -120,8 +122,32 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path, damag
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(tmp_path, steps=5)
     config = LoopConfig(out=str(tmp_path), steps=10, minutes=0, progress=False)
-    with pytest.raises(ValueError, match="another model or optimizer"):
+    with pytest.raises(ValueError, match="another model, optimizer or device"):
         run_loop(lambda _: (torch.zeros(()), {}), make_state(config, width=12), config)
+
+
+def rewrite(path: Path, version: int = FORMAT_VERSION, **changed: torch.Tensor) -> None:
+    """The checkpoint with another format version or other tensors, as if it had been saved so."""
+    with safe_open(path, framework="pt") as handle:
+        header = json.loads(handle.metadata()["state"])
+    tensors = load_file(path) | changed
+    header |= {"format_version": version, "checksum": _checksum(tensors)}
+    save_file(tensors, path, metadata={"state": json.dumps(header)})
+
+
+def test_a_checkpoint_of_another_format_version_is_refused(tmp_path: Path) -> None:
+    train(tmp_path, steps=5)
+    rewrite(tmp_path / LATEST, version=99)
+    with pytest.raises(ValueError, match=r"expected format version 1, got 99.*Move the folder away"):
+        train(tmp_path, steps=10)
+
+
+def test_a_checkpoint_from_a_gpu_is_refused_on_a_cpu(tmp_path: Path) -> None:
+    """A GPU's generator has a state of 16 bytes, which no generator of a CPU can take up."""
+    train(tmp_path, steps=5)
+    rewrite(tmp_path / LATEST, generator=torch.zeros(16, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="another model, optimizer or device"):
+        train(tmp_path, steps=10)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
@@ -187,6 +213,18 @@ def test_accumulated_gradients_equal_one_large_batch(tmp_path: Path) -> None:
         run_loop(step, state, config)
         ends.append(torch.cat([parameter.flatten() for parameter in state.model.parameters()]))
     assert torch.allclose(ends[0], ends[1], atol=1e-6)
+
+
+def test_figures_after_the_step_where_a_run_goes_on_are_taken_back(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, since=0) as log:
+        for step in (5, 10, 15):
+            log.write({"step": step, "loss": 1.0})
+    with open(tmp_path / "metrics.jsonl", "a") as cut_short:
+        cut_short.write('{"step": 2')
+    with MetricsLog(tmp_path, since=10) as log:
+        log.write({"step": 12, "loss": 0.5})
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [5, 10, 12]
 
 
 def test_bad_settings_are_named() -> None:

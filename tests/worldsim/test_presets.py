@@ -163,7 +163,11 @@ def test_info_prints_the_price(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_sizes_that_do_not_fit_together_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "tokenizer.height=128"]) == 2
-    assert "64" in capsys.readouterr().err
+    assert "64 (8x8)" in " ".join(capsys.readouterr().err.split())
+    assert main(["info", "dynamics.grid_height=8", "dynamics.grid_width=4"]) == 2, "as many tokens, turned"
+    assert "expects 32 tokens (8x4) of 32 channels, but the tokenizer makes 32 (4x8)" in " ".join(
+        capsys.readouterr().err.split()
+    )
     with pytest.raises(ValueError, match="did you mean 'small'"):
         load_preset("smal")
     with pytest.raises(ValueError, match="at least 1"):

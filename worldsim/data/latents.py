@@ -12,6 +12,7 @@ Several processes may write; each writes its own shards.
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
 from pathlib import Path
@@ -80,8 +81,10 @@ class LatentWriter:
             return
         name = f"shard-{min(self._pending):06d}-{uuid.uuid4().hex[:8]}"
         ends = np.cumsum([len(part) for part in self._pending.values()]).tolist()
-        with atomic_path(self.folder / f"{name}.npy") as temporary, open(temporary, "wb") as handle:
-            np.save(handle, np.concatenate(list(self._pending.values())))
+        shard = io.BytesIO()  # numpy itself, on a full disk, does not say that it is full
+        np.save(shard, np.concatenate(list(self._pending.values())))
+        with atomic_path(self.folder / f"{name}.npy") as temporary:
+            temporary.write_bytes(shard.getvalue())
         write_json(
             self.folder / f"{name}.json",
             {"shape": list(self.shape), "episodes": list(self._pending), "starts": [0, *ends[:-1]], "ends": ends},

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from worldsim.device import check_device
 from worldsim.schema import build
 from worldsim.storage import atomic_path
 from worldsim.tokenizer.autoencoder import Tokenizer
@@ -33,8 +34,9 @@ def save_tokenizer(path: Path | str, tokenizer: Tokenizer, figures: dict[str, fl
 def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Tokenizer:
     """The tokenizer in ``path`` (a file, or a folder that holds FILE_NAME), ready to encode and decode.
 
-    Raises ValueError for a missing or damaged file or one of another format version.
+    Raises ValueError for a missing or damaged file or one of another format version, or a device that is not there.
     """
+    device = check_device(device)
     path = _file(path)
     if not path.exists():
         raise ValueError(f"tokenizer: expected a file at {path}, found none; train one, or name the right folder")

@@ -50,6 +50,7 @@ class TokenizerConfig:
 
     @property
     def n_levels(self) -> int:
+        """Scales of the network; the coarsest has one cell a token."""
         return max(1, (self.patch // STEM_STRIDE).bit_length())
 
     @property

@@ -29,7 +29,7 @@ class EncodeConfig:
     tokenizer: str = "runs/tokenizer"
     batch: int = 64
     precision: str = "float32"
-    device: str = "cpu"
+    device: str = "cpu"  # cpu, cuda, cuda:1, ...
     threads: int = 0  # 0 leaves torch's own choice
     on_error: str = "skip"  # a broken episode is logged and left out, or stops: "raise"
     progress: bool = True
@@ -38,7 +38,7 @@ class EncodeConfig:
 def encode(config: EncodeConfig) -> Path:
     """Write the latents of every episode not yet encoded; returns their folder. Safe to interrupt and to run again.
 
-    Raises ValueError for a missing or damaged tokenizer or data set.
+    Raises ValueError for a missing or damaged tokenizer or data set, or a device that is not there.
     """
     if config.threads:
         torch.set_num_threads(config.threads)

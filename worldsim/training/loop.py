@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from worldsim.errors import choose
+from worldsim.training.metrics_log import MetricsLog
+from worldsim.training.signals import stop_signals
 from worldsim.training.state import TrainState, load_state, save_state
 
 logger = logging.getLogger(__name__)
@@ -104,7 +101,7 @@ def run_loop(step_fn: StepFn, state: TrainState, config: LoopConfig, validate: V
     out.mkdir(parents=True, exist_ok=True)
     if load_state(state, out):
         logger.info("resumed %s at step %d (%.1f min in)", out, state.step, state.elapsed_s / 60)
-    with _MetricsLog(out) as log, _stop_signals() as stop, _progress_bar(state, config) as bar:
+    with MetricsLog(out, state.step) as log, stop_signals() as stop, _progress_bar(state, config) as bar:
         reason = _train(step_fn, state, config, validate, log, stop, bar)
     if reason.startswith("SIG"):
         logger.warning(
@@ -118,7 +115,7 @@ def _train(
     state: TrainState,
     config: LoopConfig,
     validate: ValidateFn | None,
-    log: _MetricsLog,
+    log: MetricsLog,
     stop: list[str],
     bar: tqdm,
 ) -> str:
@@ -231,31 +228,6 @@ def _set_learning_rate(state: TrainState, config: LoopConfig) -> float:
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[list[str]]:
-    """The first SIGINT or SIGTERM is noted, so that the step can finish; a second one acts as it always does."""
-    noted: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted  # Python allows handlers in the main thread only
-        return
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        noted.append(signal.Signals(number).name)
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        before[asked] = signal.signal(asked, note)
-    try:
-        yield noted
-    finally:
-        restore()
-
-
-@contextlib.contextmanager
 def _progress_bar(state: TrainState, config: LoopConfig) -> Iterator[tqdm]:
     """A bar in percent of the budget, so that it is right whether the budget is steps or minutes."""
     form = "{desc} {percentage:3.0f}% |{bar:30}|{postfix}"
@@ -271,31 +243,3 @@ def _show(bar: tqdm, state: TrainState, config: LoopConfig, loss: float) -> None
     best = "".join(f" {name} {value:.4g}" for name, value in list(state.metrics.items())[:2])
     bar.set_postfix_str(f"step {state.step}, loss {loss:.4f}{best}, {left} left", refresh=False)
     bar.update(100.0 * used - bar.n)
-
-
-class _MetricsLog:
-    """One JSON object a line in metrics.jsonl, and TensorBoard where it is installed."""
-
-    def __init__(self, out: Path) -> None:
-        self._file = open(out / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-        self._board: Any = None
-        with contextlib.suppress(ImportError):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(out))
-
-    def write(self, values: dict[str, float]) -> None:
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
-        if self._board is not None:
-            for name, value in values.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, int(values["step"]))
-
-    def __enter__(self) -> _MetricsLog:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-        if self._board is not None:
-            self._board.close()

@@ -49,29 +49,40 @@ class TrainState:
 
 def save_state(state: TrainState, folder: Path | str) -> Path:
     """Write the run's state to ``folder``; what was the latest becomes the previous."""
-    folder = Path(folder)
     tensors, optimizers = _collect(state)
-    header = {
-        "format_version": FORMAT_VERSION,
-        "step": state.step,
-        "elapsed_s": state.elapsed_s,
-        "metrics": state.metrics,
-        "optimizers": optimizers,
-        "checksum": _checksum(tensors),
-    }
-    latest = folder / LATEST
-    with atomic_path(latest) as temporary:
-        save_file(tensors, temporary, metadata={"state": json.dumps(header)})
-        if latest.exists():
-            os.replace(latest, folder / PREVIOUS)
-    return latest
+    plain = {"step": state.step, "elapsed_s": state.elapsed_s, "metrics": state.metrics, "optimizers": optimizers}
+    return write_state(folder, tensors, plain)
 
 
 def load_state(state: TrainState, folder: Path | str) -> bool:
     """Fill ``state`` from the newest good file in ``folder``; False if there is none at all.
 
+    Raises ValueError as ``read_state`` does, and for a state of another model.
+    """
+    found = read_state(folder)
+    if found is None:
+        return False
+    _apply(state, *found)
+    return True
+
+
+def write_state(folder: Path | str, tensors: dict[str, Tensor], plain: dict[str, Any]) -> Path:
+    """Write tensors and plain values, ready for JSON, to ``folder``; what was the latest becomes the previous."""
+    stored = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    header = {"format_version": FORMAT_VERSION, **plain, "checksum": _checksum(stored)}
+    latest = Path(folder) / LATEST
+    with atomic_path(latest) as temporary:
+        save_file(stored, temporary, metadata={"state": json.dumps(header)})
+        if latest.exists():
+            os.replace(latest, latest.with_name(PREVIOUS))
+    return latest
+
+
+def read_state(folder: Path | str) -> tuple[dict[str, Tensor], dict[str, Any], Path] | None:
+    """Tensors, plain values and path of the newest good file in ``folder``; None if there is no file at all.
+
     A damaged latest file is set aside with a warning, and the one before it is used. Raises ValueError
-    if every file is damaged, of another format version, or of another model.
+    if every file is damaged or of another format version.
     """
     candidates = [path for name in (LATEST, PREVIOUS) if (path := Path(folder) / name).exists()]
     faults = []
@@ -82,16 +93,15 @@ def load_state(state: TrainState, folder: Path | str) -> bool:
             logger.warning("%s cannot be read (%s); trying the one before it", path, error)
             faults.append(f"{path.name}: {error}")
             continue
-        _apply(state, tensors, header, path)
         if faults:  # out of the way, or the next save would move it over the good one
             os.replace(candidates[0], Path(folder) / DAMAGED)
-        return True
+        return tensors, header, path
     if faults:
         raise ValueError(
             f"training state in {folder}: expected a readable {LATEST} or {PREVIOUS}, got "
             f"{'; '.join(faults)}. Move the folder away to start over"
         )
-    return False
+    return None
 
 
 def _collect(state: TrainState) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
@@ -113,7 +123,7 @@ def _collect(state: TrainState) -> tuple[dict[str, Tensor], list[dict[str, Any]]
                 f"optimizer.{k}.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)
             }
         plain.append({"state": values, "param_groups": packed["param_groups"]})
-    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, plain
+    return tensors, plain
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -140,12 +150,12 @@ def _apply(state: TrainState, tensors: dict[str, Tensor], header: dict[str, Any]
                 index, slot = name.split(".", 1)
                 slots[int(index)][slot] = value
             optimizer.load_state_dict({"state": slots, "param_groups": packed["param_groups"]})
+        state.generator.set_state(tensors["generator"])  # of a GPU, it does not fit a CPU
     except (RuntimeError, ValueError, KeyError) as error:
         raise ValueError(
-            f"{path} belongs to another model or optimizer than this run's: {error}. "
+            f"{path} belongs to another model, optimizer or device than this run's: {error}. "
             f"Use the settings it was trained with, or another output folder"
         ) from error
-    state.generator.set_state(tensors["generator"])
     torch.set_rng_state(tensors["generator.default"])
     cuda = [tensors[name] for name in sorted(tensors) if name.startswith("generator.cuda.")]
     if cuda and torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():

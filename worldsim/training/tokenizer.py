@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from worldsim.data.store import EpisodeStore
+from worldsim.device import check_device
 from worldsim.storage import write_json
 from worldsim.tokenizer import (
     LossConfig,
@@ -55,7 +56,7 @@ class TrainTokenizerConfig:
     other_rate: float = 1.5e-3  # of everything else, under AdamW
     weight_decay: float = 0.01
     precision: str = "auto"
-    device: str = "cpu"
+    device: str = "cpu"  # cpu, cuda, cuda:1, ...
     frame_stride: int = 1  # take every n-th frame of an episode
     max_frames: int = 200_000  # in memory; at 64x128 a frame takes 25 kB
     validation_frames: int = 192
@@ -67,8 +68,10 @@ def train_tokenizer(
     """Train until the budget is spent; resumes what ``config.loop.out`` holds.
 
     Frames come from ``config.data`` unless banks are passed. The averaged weights are written to
-    ``tokenizer.safetensors`` at every validation, figures to ``report.json``. Raises as run_loop does.
+    ``tokenizer.safetensors`` at every validation, figures to ``report.json``. Raises as run_loop does, and ValueError
+    for a device that is not there.
     """
+    check_device(config.device)
     train = train or read_frames(config, config.data, "train")
     held_out = held_out or read_frames(config, config.data, "val")
     others = {read_frames(config, folder, "train"): share for folder, share in config.also.items()}
