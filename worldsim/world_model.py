@@ -29,13 +29,12 @@ class WorldConfig:
     frame_rate_hz: float = FRAME_RATE_HZ
 
     def __post_init__(self) -> None:
-        ours = (self.dynamics.n_tokens, self.dynamics.latent_dim)
-        theirs = (self.tokenizer.n_tokens, self.tokenizer.latent_dim)
-        if ours != theirs:
+        d, (rows, columns) = self.dynamics, self.tokenizer.grid
+        if (d.grid_height, d.grid_width, d.latent_dim) != (rows, columns, self.tokenizer.latent_dim):
             raise ValueError(
-                f"WorldConfig: the dynamics expects {ours[0]} tokens of {ours[1]} channels, "
-                f"but the tokenizer makes {theirs[0]} of {theirs[1]}; "
-                "set dynamics.n_tokens and dynamics.latent_dim to match"
+                f"WorldConfig: the dynamics expects {d.n_tokens} tokens ({d.grid_height}x{d.grid_width}) of "
+                f"{d.latent_dim} channels, but the tokenizer makes {rows * columns} ({rows}x{columns}) of "
+                f"{self.tokenizer.latent_dim}; set dynamics.grid_height, grid_width, n_tokens and latent_dim to match"
             )
 
 
@@ -57,9 +56,11 @@ class LatentScale(nn.Module):
         self.std.copy_(flat.std(0).clamp_min(1e-3))
 
     def standardise(self, latents: Tensor) -> Tensor:
+        """Tokenizer latents (..., d) -> zero mean and unit variance."""
         return (latents - self.mean) / self.std
 
     def restore(self, latents: Tensor) -> Tensor:
+        """The way back, within the tokenizer's bounds."""
         return (latents * self.std + self.mean).clamp(-1.0, 1.0)
 
 

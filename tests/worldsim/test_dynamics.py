@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ import torch
 from worldsim.dynamics.conditioning import Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS, StateHeads, head_loss
-from worldsim.dynamics.targets import head_targets, within
+from worldsim.dynamics.targets import head_targets, vehicle_tokens, within
 from worldsim.dynamics.transformer import Dynamics
-from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
+from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective, own_past
 from worldsim.types import LABEL_FIELDS, LEAD_RANGE_M, MOTION_FIELDS
 
 from .worlds import tiny_config, tiny_world
@@ -30,6 +31,7 @@ def clip_batch(config: DynamicsConfig, clips: int = 2, frames: int = 6) -> ClipB
         scene=Scene(
             torch.ones(clips, 5, dtype=torch.int64), torch.zeros(clips, 384), torch.ones(clips, dtype=torch.bool)
         ),
+        vehicles=torch.zeros(clips, frames, config.n_tokens, dtype=torch.bool),
     )  # fmt: skip
 
 
@@ -40,7 +42,7 @@ def test_overfits_one_clip() -> None:
         torch.manual_seed(0)
         dynamics = Dynamics(config)
     batch = clip_batch(config, clips=1)
-    settings = ObjectiveConfig(context_fraction=0.5, bootstrap_fraction=0.0)
+    settings = ObjectiveConfig(context_fraction=0.5, bootstrap_fraction=0.0, own_fraction=0.0)
     optimizer = torch.optim.AdamW(dynamics.parameters(), lr=5e-3)
 
     def loss() -> tuple[torch.Tensor, dict[str, float]]:
@@ -66,13 +68,69 @@ def test_bootstrap_loss_is_finite_and_reaches_step_embeddings() -> None:
     assert gradient is not None and (gradient[1:].abs().sum(1) > 0).all()
 
 
+def test_own_past_is_drawn_where_frames_were_noisy_and_kept_where_they_were_not() -> None:
+    dynamics = tiny_world().dynamics
+    batch = clip_batch(dynamics.config, 8)
+    drawn = own_past(dynamics, batch, 0.5, torch.Generator().manual_seed(0))
+    kept = (drawn == batch.latents).all(-1).all(-1)
+    assert 0.4 < kept.float().mean() < 0.8  # half, and a fifth of the other half
+    assert (drawn[~kept] != batch.latents[~kept]).float().mean() > 0.99
+    assert not drawn.requires_grad
+
+
+def test_an_own_past_is_trained_on_once_the_model_is_mature() -> None:
+    dynamics = tiny_world().dynamics
+    batch = clip_batch(dynamics.config, 4)
+    errors = {}
+    for share in (0.0, 1.0):
+        settings = ObjectiveConfig(bootstrap_fraction=0.0, own_fraction=share)
+        values = objective(dynamics, batch, settings, torch.Generator().manual_seed(0))[1]
+        errors[share] = values
+    assert "own_error" in errors[1.0] and "own_error" not in errors[0.0]
+    immature = objective(
+        dynamics, batch, ObjectiveConfig(bootstrap_fraction=0.0), torch.Generator().manual_seed(0), False
+    )[1]
+    assert immature["picture"] == errors[0.0]["picture"] != errors[1.0]["picture"]
+
+
+def test_tokens_of_vehicles_weigh_more() -> None:
+    """An error in a token that a vehicle touches counts threefold at a weight of 2, one elsewhere less than before."""
+    dynamics = tiny_world().dynamics
+    batch = clip_batch(dynamics.config, 2)
+    settings = ObjectiveConfig(bootstrap_fraction=0.0, own_fraction=0.0, vehicle_weight=2.0)
+    one = torch.zeros_like(batch.vehicles)
+    one[..., 5] = True
+
+    def picture(vehicles: torch.Tensor, weight: float) -> float:
+        g = torch.Generator().manual_seed(0)
+        return objective(dynamics, replace(batch, vehicles=vehicles), replace(settings, vehicle_weight=weight), g)[1][
+            "picture"
+        ]
+
+    alone = picture(one, 1e9)  # that token's error alone
+    plain = picture(one, 0.0)
+    n = dynamics.config.n_tokens
+    assert picture(one, 2.0) == pytest.approx((n * plain + 2 * alone) / (n + 2), rel=1e-4)
+    assert picture(torch.ones_like(one), 2.0) == pytest.approx(plain, rel=1e-5)
+
+
+def test_vehicle_tokens_are_those_that_boxes_touch() -> None:
+    boxes = [np.array([[0, 0, 16, 16, 9], [120, 60, 140, 70, 9]], np.float32), np.zeros((0, 5), np.float32)]
+    touched = vehicle_tokens(boxes, 2, (64, 128), (4, 8)).reshape(2, 4, 8)
+    assert np.argwhere(touched).tolist() == [[0, 0, 0], [0, 3, 7]]
+    assert not vehicle_tokens([], 3, (64, 128), (4, 8)).any()
+
+
 def test_dropped_conditions_are_hidden_at_their_rates() -> None:
     batch = clip_batch(tiny_config().dynamics, clips=400, frames=1)
-    config = ObjectiveConfig(drop_scene=0.2, drop_text=0.0, drop_field=0.0, drop_motion=0.5)
+    config = ObjectiveConfig(drop_scene=0.2, drop_text=0.0, drop_field=0.0, drop_fields=0.25, drop_motion=0.5)
     dropped = drop_conditions(batch, config, torch.Generator().manual_seed(0))
     hidden = ~dropped.scene.text_known
     assert hidden.float().mean() == pytest.approx(0.2, abs=0.06)
-    assert (dropped.scene.fields[hidden] == 0).all() and (dropped.scene.fields[~hidden] == 1).all()
+    assert (dropped.scene.fields[hidden] == 0).all()
+    words_alone = (dropped.scene.fields[~hidden] == 0).all(1)
+    assert words_alone.float().mean() == pytest.approx(0.25, abs=0.07)
+    assert (dropped.scene.fields[~hidden][~words_alone] == 1).all()
     assert (~dropped.motion_known).float().mean() == pytest.approx(0.5, abs=0.08)
 
 
@@ -80,11 +138,10 @@ def test_unknown_motion_is_not_read() -> None:
     config = tiny_config().dynamics
     dynamics, batch = Dynamics(config), clip_batch(config)
     hidden = torch.zeros_like(batch.motion_known)
-    values = [
-        objective(dynamics, ClipBatch(batch.latents, motion, hidden, batch.targets, batch.command, batch.scene),
-                  ObjectiveConfig(), torch.Generator().manual_seed(0))[0]
-        for motion in (batch.motion, torch.full_like(batch.motion, float("nan")))
-    ]  # fmt: skip
+    values = []
+    for motion in (batch.motion, torch.full_like(batch.motion, float("nan"))):
+        untold = replace(batch, motion=motion, motion_known=hidden)
+        values.append(objective(dynamics, untold, ObjectiveConfig(), torch.Generator().manual_seed(0))[0])
     assert torch.equal(values[0], values[1])
 
 

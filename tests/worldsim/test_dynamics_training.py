@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,14 @@ def test_a_world_of_another_tokenizer_is_refused(place: Path, tmp_path: Path) ->
     save_world(tmp_path / "other", tiny_world(seed=5), ModelCard("other", "A test.", "none"))
     with pytest.raises(ValueError, match="start_from: expected a world with the tokenizer"):
         train_dynamics(config(place, tmp_path, 1, start_from=str(tmp_path / "other")))
+
+
+def test_a_tokenizer_of_another_grid_is_refused_before_training(place: Path, tmp_path: Path) -> None:
+    settings = config(place, tmp_path / "run", 1)
+    settings.dynamics = replace(settings.dynamics, grid_height=8, grid_width=4)
+    with pytest.raises(ValueError, match=r"\(8x4\) of 4 channels, but the tokenizer makes 32 \(4x8\)"):
+        train_dynamics(settings)
+    assert not (tmp_path / "run").exists()
 
 
 def test_data_that_was_not_encoded_is_named(place: Path, tmp_path: Path) -> None:

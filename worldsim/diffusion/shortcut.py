@@ -20,6 +20,9 @@ from worldsim.diffusion.path import velocity
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy latents (b, t, n, d), signal (b, t), step level (b, t)) -> predicted clean latents."""
 
+PAST_SIGNAL = 0.8
+"""Frames at this signal level or above look as remembered frames do at rollout time."""
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -32,14 +35,14 @@ class Levels:
 def flow_levels(batch: int, frames: int, context_fraction: float, generator: torch.Generator) -> Levels:
     """Levels for the plain denoising loss at the finest step.
 
-    Signal is uniform in [0, 1), but a ``context_fraction`` of frames is drawn from [0.8, 1): so look past
+    Signal is uniform in [0, 1), but a ``context_fraction`` of frames is drawn from [PAST_SIGNAL, 1): so look past
     frames at rollout time, and so a noisy frame often has a clean past to be predicted from.
     """
     device = generator.device
     uniform = torch.rand(batch, frames, generator=generator, device=device)
     past = torch.rand(batch, frames, generator=generator, device=device) < context_fraction
     step = torch.zeros(batch, frames, dtype=torch.int64, device=device)
-    return Levels(torch.where(past, 0.8 + 0.2 * uniform, uniform), step)
+    return Levels(torch.where(past, PAST_SIGNAL + (1.0 - PAST_SIGNAL) * uniform, uniform), step)
 
 
 def shortcut_levels(
@@ -47,14 +50,14 @@ def shortcut_levels(
 ) -> Levels:
     """Levels for the bootstrap loss: step levels 1 .. log2(finest), signal on that step's grid.
 
-    Past-like frames keep the finest step and a signal in [0.8, 1), as they have at rollout time.
+    Past-like frames keep the finest step and a signal in [PAST_SIGNAL, 1), as they have at rollout time.
     """
     top, device = finest.bit_length() - 1, generator.device
     step = torch.randint(1, top + 1, (batch, frames), generator=generator, device=device)
     cells = finest // 2**step
     cell = (torch.rand(batch, frames, generator=generator, device=device) * cells).floor()
     past = torch.rand(batch, frames, generator=generator, device=device) < context_fraction
-    high = 0.8 + 0.2 * torch.rand(batch, frames, generator=generator, device=device)
+    high = PAST_SIGNAL + (1.0 - PAST_SIGNAL) * torch.rand(batch, frames, generator=generator, device=device)
     return Levels(torch.where(past, high, cell / cells), torch.where(past, 0, step))
 
 

@@ -56,6 +56,7 @@ class Projections(nn.Module):
         self.k_scale = nn.Parameter(torch.ones(config.head_dim))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(b, t, s, w) -> queries (b, t, s, k, e), keys and values (b, t, s, g, e)."""
         q, k, v = (layer(x).unflatten(-1, (-1, self.head_dim)) for layer in (self.query, self.key, self.value))
         return self._normalised(q, self.q_scale), self._normalised(k, self.k_scale), v
 
@@ -93,6 +94,7 @@ class SpaceAttention(nn.Module):
         self.proj = Projections(config)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, t, s, w) -> (b, t, s, w), each frame by itself."""
         b, t, s, _ = x.shape
         q, k, v = (y.flatten(0, 1) for y in self.proj(x))  # (b t) s k e
         seen = torch.ones(s, s, dtype=torch.bool, device=x.device)
@@ -109,6 +111,7 @@ class TimeAttention(nn.Module):
         self.window = config.context_frames
 
     def forward(self, x: Tensor, layer: int, cache: TimeCache | None = None) -> Tensor:
+        """(b, t, s, w) -> the same, each place by itself; with a ``cache``, t is 1 and the past is in it."""
         q, k, v = self.proj(x)  # b t s k e
         if cache is None:
             return self.proj.out(self._whole(q, k, v))

@@ -1,12 +1,15 @@
-"""Targets of the state heads from an episode's labels.
+"""Targets of the state heads from an episode's labels, and the tokens that vehicles touch.
 
-Axis legend: t frames of one whole episode. Hazards look ahead along the episode, so targets are made
-before clips are cut from it.
+Axis legend: t frames of one whole episode, n tokens, k boxes of a frame. Hazards look ahead along the episode, so
+targets are made before clips are cut from it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from worldsim.dynamics.heads import CLOSENESS_RANGE_M, HAZARD_HORIZON_S, HEAD_FIELDS
 from worldsim.types import LABEL_FIELDS, FloatArray
@@ -37,3 +40,18 @@ def within(event: FloatArray, horizon: int) -> FloatArray:
         elif len(ahead) == horizon and not np.isnan(ahead).any():
             result[i] = 0.0
     return result
+
+
+def vehicle_tokens(
+    boxes: Sequence[FloatArray], frames: int, size: tuple[int, int], grid: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
+    """Which tokens (t, n) of a ``grid`` (rows, columns) over pictures of ``size`` (h, w) a vehicle's box touches.
+
+    ``boxes`` are t arrays (k, >=4) of x0 y0 x1 y1 in pixels, or none, where no vehicle is known.
+    """
+    touched = np.zeros((frames, *grid), np.bool_)
+    scale = np.array([grid[1] / size[1], grid[0] / size[0]] * 2)
+    for canvas, rows in zip(touched, boxes, strict=False):
+        for x0, y0, x1, y1 in rows[:, :4] * scale:
+            canvas[max(int(y0), 0) : max(int(np.ceil(y1)), 0), max(int(x0), 0) : max(int(np.ceil(x1)), 0)] = True
+    return touched.reshape(frames, -1)

@@ -34,6 +34,7 @@ class RingCache:
 
     @property
     def window(self) -> int:
+        """Frames that are remembered, the present one included."""
         return self.keys[0].shape[2]
 
     @property

@@ -19,10 +19,11 @@ from worldsim.data.clips import ClipSampler
 from worldsim.data.latents import LatentStore
 from worldsim.data.record import EpisodeRecord
 from worldsim.data.store import EpisodeStore
+from worldsim.device import check_device
 from worldsim.dynamics.conditioning import Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS
-from worldsim.dynamics.targets import head_targets
+from worldsim.dynamics.targets import head_targets, vehicle_tokens
 from worldsim.dynamics.transformer import Dynamics
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
@@ -79,7 +80,7 @@ class TrainDynamicsConfig:
     start_from: str = ""  # a world whose weights to start from: a name that ships, or a folder
     name: str = "road"
     precision: str = "auto"
-    device: str = "cpu"
+    device: str = "cpu"  # cpu, cuda, cuda:1, ...
     validation: ClipShape = field(default_factory=lambda: ClipShape(32, 24))
 
 
@@ -87,9 +88,12 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     """Train until the budget is spent; resumes what ``config.loop.out`` holds.
 
     At every validation the averaged weights are joined with the tokenizer and written as a world model to
-    ``config.loop.out/world``. Raises as run_loop does, and ValueError where data or tokenizer do not fit.
+    ``config.loop.out/world``. Raises as run_loop does, and ValueError where data or tokenizer do not fit, or the
+    device is not there.
     """
+    check_device(config.device)
     tokenizer = open_tokenizer(config.tokenizer)
+    WorldConfig(tokenizer.config, config.dynamics)  # says now what would not fit when the world is put together
     source = ClipSource(config, tokenizer, "train")
     held_out = ClipSource(config, tokenizer, "val")
     held_out.scale.load_state_dict(source.scale.state_dict())
@@ -148,19 +152,23 @@ class ClipSource:
         sample = self.sampler.sample(min(4096, self.sampler.count(1)), 1, np.random.default_rng(0))
         self.scale.fit(sample.latents)
         records = store.select(split=split)
-        self.targets = {
-            record.index: torch.from_numpy(head_targets(episode.labels, FRAME_RATE_HZ))
-            for record, episode in store.iterate(records, frames=False)
-        }
+        self.targets: dict[int, Tensor] = {}
+        self.vehicles: dict[int, Tensor] = {}
+        grid = (config.dynamics.grid_height, config.dynamics.grid_width)
+        for record, episode in store.iterate(records, frames=False):
+            self.targets[record.index] = torch.from_numpy(head_targets(episode.labels, FRAME_RATE_HZ))
+            size = (record.videos[0].height, record.videos[0].width)
+            touched = vehicle_tokens(episode.boxes, record.length, size, grid)
+            self.vehicles[record.index] = torch.from_numpy(touched)
         self.text = embed_phrasings(records, config.phrasings, config.dynamics.text_dim)
 
     def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch:
         """A batch on the training device."""
         clips = self.sampler.sample(shape.clips, shape.frames, generator)
         frames, episodes = clips.latents.shape[1], clips.episode.tolist()
-        targets = torch.stack(
-            [self.targets[k][start : start + frames] for k, start in zip(episodes, clips.start.tolist(), strict=True)]
-        )
+        places = list(zip(episodes, clips.start.tolist(), strict=True))
+        targets = torch.stack([self.targets[k][start : start + frames] for k, start in places])
+        vehicles = torch.stack([self.vehicles[k][start : start + frames] for k, start in places])
         assert targets.shape[-1] == len(HEAD_FIELDS)
         text = torch.stack([self.text[k][generator.integers(len(self.text[k]))] for k in episodes])
         known = text.abs().sum(-1) > 0
@@ -172,6 +180,7 @@ class ClipSource:
             targets.to(device),
             clips.command.to(device),
             Scene(clips.fields.to(device), text.to(device), known.to(device)),
+            vehicles.to(device),
         )
 
 
@@ -225,7 +234,7 @@ def assemble(dynamics: Dynamics, tokenizer: Tokenizer, scale: LatentScale) -> Wo
 def held_out_loss(dynamics: Dynamics, source: ClipSource, config: TrainDynamicsConfig) -> dict[str, float]:
     """The objective's parts on the same held-out clips and noise at every call."""
     plain = copy.copy(config.objective)
-    plain.bootstrap_fraction = 0.0
+    plain.bootstrap_fraction = plain.own_fraction = plain.vehicle_weight = 0.0
     draw, noise = np.random.default_rng(1), torch.Generator(config.device).manual_seed(1)
     _, values = objective(dynamics, source.draw(config.validation, draw), plain, noise)
     return {f"val/{name}": value for name, value in values.items()}
@@ -239,7 +248,7 @@ def _step_function(
         batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
         batch = drop_conditions(batch, config.objective, state.generator)
         with autocast(dtype, config.device):
-            ready = number >= config.objective.bootstrap_after
-            return objective(dynamics, batch, config.objective, state.generator, ready)
+            mature = number >= config.objective.bootstrap_after
+            return objective(dynamics, batch, config.objective, state.generator, mature)
 
     return step
