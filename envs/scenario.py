@@ -1,12 +1,14 @@
 """Scenarios: what road, traffic, weather and drive an episode is about, the same file for both worlds.
 
-In a YAML file of ``configs/scenario`` any value may be a list, which means "choose one by seed".
-``Scenario.concretise`` makes that choice. A timeline of events will be one more field here.
+In a YAML file of ``configs/scenario`` any value may be a list, which means "choose one by seed", and a number may be a
+range; see ``choices``. ``Scenario.concretise`` makes the choice. ``events`` is a timeline of what happens on the way.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,6 +19,9 @@ import yaml
 
 from worldsim.errors import choose, nearest
 from worldsim.types import COMMANDS, SCENE_VOCABULARY, SceneFields
+
+from .choices import Range, draw, is_number, is_open, narrowed, possible, read_choice
+from .events import LANES_NEEDED, Event, check_timeline, check_turns, concretise_timeline
 
 LANES_OF: dict[str, tuple[int, ...]] = {
     "highway": (2, 3, 4, 5),
@@ -42,6 +47,9 @@ TARGET_SPEED_MPS = {
 }
 """Where a scenario names no target speed, the one its road suggests."""
 
+DRIVERS = ("normal", "aggressive", "defensive")
+"""Kinds of driver that the traffic is mixed from; ``envs.reference.traffic`` says how each drives."""
+
 _RANGES = {"ego_speed_mps": (0.0, 40.0), "target_speed_mps": (1.0, 40.0), "horizon_s": (1.0, 3600.0)}
 
 
@@ -49,10 +57,12 @@ _RANGES = {"ego_speed_mps": (0.0, 40.0), "target_speed_mps": (1.0, 40.0), "horiz
 class Scenario:
     """What an episode is about. A tuple or list stands for "one of these, by seed"; see ``concretise``.
 
-    Speeds are in m/s, ``horizon_s`` in seconds. ``ego_speed_mps`` and ``target_speed_mps`` may be None: from the
-    road. ``command`` is the way the ego is to take at branchings; None leaves it to chance. ``lanes`` are those in
-    the ego's direction; None is any number that the road can have. An empty ``caption`` is written from the fields.
-    ``seed`` fixes everything that chance decides, whatever seed ``reset`` is given.
+    Speeds are in m/s, ``horizon_s`` in seconds; these and ``lanes`` may be a Range. ``ego_speed_mps`` and
+    ``target_speed_mps`` may be None: from the road. ``command`` is the way the ego is to take at branchings; None
+    leaves it to chance. ``lanes`` are those in the ego's direction; None is any number that the road can have.
+    ``drivers`` are those of the traffic, drawn for each vehicle, as in ``{"normal": 3, "aggressive": 1}``; None is the
+    usual mix. ``events`` happen on the way. An empty ``caption`` is written from fields and events. ``seed`` fixes
+    everything that chance decides, whatever seed ``reset`` is given.
     """
 
     name: str = "custom"
@@ -68,35 +78,46 @@ class Scenario:
     horizon_s: Any = 60.0
     caption: str = ""
     seed: int | None = None
+    drivers: Any = None
+    events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
-        for key in _CHOICES:
-            values = _options(getattr(self, key))
+        for key in (*_CHOICES, *_RANGES, "drivers"):
+            object.__setattr__(self, key, self._read(key, getattr(self, key)))
+        object.__setattr__(self, "events", tuple(_read_events(self.events, f"scenario {self.name!r}")))
+        for key, allowed in {**_CHOICES, "drivers": DRIVERS}.items():
+            values = possible(getattr(self, key))
             if not values:
                 raise ValueError(f"scenario {self.name!r}: key `{key}`: expected a value or a list of them, got []")
             for value in values:
-                self._check(key, value)
+                self._check(key, value, allowed)
         for key, (low, high) in _RANGES.items():
-            for value in _options(getattr(self, key)):
+            for value in possible(getattr(self, key)):
                 if value is None and key != "horizon_s":
                     continue
-                number = isinstance(value, int | float) and not isinstance(value, bool)
-                if not number or not low <= float(value) <= high:
+                if not is_number(value) or not low <= float(value) <= high:
                     raise ValueError(
                         f"scenario {self.name!r}: key `{key}`: expected a number in [{low:g}, {high:g}], got {value!r}"
                     )
-        for road in _options(self.road):
-            if not any(self._fits(road, lanes) for lanes in _options(self.lanes)):
+        self._check_events()
+        for road in possible(self.road):
+            if not any(self._fits(road, lanes) for lanes in possible(self.lanes)):
                 raise ValueError(
-                    f"scenario {self.name!r}: key `lanes`: road {road!r} can have {list(LANES_OF[road])}, "
+                    f"scenario {self.name!r}: key `lanes`: road {road!r} can have {self._lanes_of(road)}, "
                     f"got {self.lanes!r}"
                 )
         if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
             raise ValueError(f"scenario {self.name!r}: key `seed`: expected a whole number >= 0, got {self.seed!r}")
 
-    def _check(self, key: str, value: Any) -> None:
-        allowed = _CHOICES[key]
-        if value is None and key in ("lanes", "command"):
+    def _read(self, key: str, value: Any) -> Any:
+        try:
+            choice = read_choice(value)
+            return _whole(choice) if key == "lanes" and isinstance(choice, Range) else choice
+        except ValueError as error:
+            raise ValueError(f"scenario {self.name!r}: key `{key}`: {error}") from error
+
+    def _check(self, key: str, value: Any, allowed: Sequence[Any]) -> None:
+        if value is None and key in ("lanes", "command", "drivers"):
             return
         if isinstance(value, bool) or value not in allowed:
             raise ValueError(
@@ -104,54 +125,75 @@ class Scenario:
                 f"{nearest(value, allowed)}"
             )
 
-    @staticmethod
-    def _fits(road: str, lanes: int | None) -> bool:
-        return lanes is None or lanes in LANES_OF[road]
+    def _check_events(self) -> None:
+        slowest = min(self._speeds())
+        try:
+            check_timeline(self.events, possible(self.road), min(possible(self.horizon_s)), slowest)
+            check_turns(self.events, {"weather": self.weather, "time_of_day": self.time_of_day})
+        except ValueError as error:
+            raise ValueError(f"scenario {self.name!r}: {error}") from error
+
+    def _speeds(self) -> list[float]:
+        """What the ego may be meant to drive, in m/s."""
+        from_road = [TARGET_SPEED_MPS[road] for road in possible(self.road)]
+        speeds = possible(self.target_speed_mps)
+        return [own for speed in speeds for own in (from_road if speed is None else [float(speed)])]
+
+    def _fits(self, road: str, lanes: int | None) -> bool:
+        return lanes is None or lanes in self._lanes_of(road)
+
+    def _lanes_of(self, road: str) -> list[int]:
+        """Numbers of lanes that the road can have and the events need."""
+        needed = max((LANES_NEEDED[kind] for event in self.events for kind in possible(event.kind)), default=1)
+        return [lanes for lanes in LANES_OF[road] if lanes >= needed]
+
+    def _lanes_on(self, road: str) -> Any:
+        """The choice of ``lanes`` that the road leaves."""
+        fitting = self._lanes_of(road)
+        return narrowed(self.lanes, lambda lanes: fitting if lanes is None else [n for n in fitting if n == lanes])
 
     @property
     def is_concrete(self) -> bool:
         """Whether nothing is left to chance in the scene."""
-        single = all(len(_options(getattr(self, key))) == 1 for key in (*_CHOICES, *_RANGES))
-        return single and self.lanes is not None and None not in (self.ego_speed_mps, self.target_speed_mps)
+        single = not any(is_open(getattr(self, key)) for key in (*_CHOICES, *_RANGES))
+        known = self.lanes is not None and None not in (self.ego_speed_mps, self.target_speed_mps)
+        return single and known and all(event.is_concrete for event in self.events)
 
     def concretise(self, rng: np.random.Generator) -> Scenario:
-        """Choose one value wherever there are several, and fill in what follows from the road."""
+        """Choose one value wherever there are several, and fill in what follows from the road.
+
+        Events take no chance from ``rng``'s own stream: with or without them, one seed gives one scene.
+        """
         drawn: dict[str, Any] = {}
         for key in (*_CHOICES, *_RANGES):
-            options = _options(getattr(self, key))
-            if key == "lanes":
-                options = [
-                    lanes
-                    for option in options
-                    for lanes in (LANES_OF[drawn["road"]] if option is None else (option,))
-                    if self._fits(drawn["road"], lanes)
-                ]
-            drawn[key] = options[int(rng.integers(len(options)))]
+            drawn[key] = draw(self._lanes_on(drawn["road"]) if key == "lanes" else getattr(self, key), rng)
         if drawn["target_speed_mps"] is None:
             drawn["target_speed_mps"] = TARGET_SPEED_MPS[drawn["road"]]
         if drawn["ego_speed_mps"] is None:
             drawn["ego_speed_mps"] = round(float(drawn["target_speed_mps"] * rng.uniform(0.6, 1.0)), 2)
+        if self.events:
+            aside = np.random.Generator(rng.bit_generator.jumped())  # type: ignore[attr-defined]
+            drawn["events"] = concretise_timeline(self.events, drawn, aside)
         concrete = dataclasses.replace(self, **drawn)
-        return dataclasses.replace(concrete, caption=self.caption or describe(concrete.fields))
+        return dataclasses.replace(concrete, caption=self.caption or describe(concrete.fields, concrete.events))
 
     @property
     def fields(self) -> SceneFields:
-        """The scene's structured fields; None where they are left to chance."""
+        """The scene's structured fields when the drive begins; None where they are left to chance."""
 
         def single(key: str) -> Any:
-            options = _options(getattr(self, key))
+            options = possible(getattr(self, key))
             return options[0] if len(options) == 1 else None
 
         return SceneFields(**{key: single(key) for key in SCENE_VOCABULARY})
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], origin: str = "scenario") -> Scenario:
+    def from_dict(cls, values: Mapping[str, Any], origin: str = "scenario") -> Scenario:
         """A scenario from plain values, as in a YAML file; errors name ``origin``, key and what is allowed."""
         known = [item.name for item in dataclasses.fields(cls)]
         for key in values:
             if key not in known:
                 raise ValueError(f"{origin}: unknown key `{key}`: expected one of {known}{nearest(key, known)}")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         try:
             return cls(**values)
         except ValueError as error:
@@ -161,8 +203,22 @@ class Scenario:
 _CHOICES: dict[str, tuple[Any, ...]] = {**SCENE_VOCABULARY, "command": COMMANDS}
 
 
-def _options(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _whole(lanes: Range) -> tuple[int, ...]:
+    """The whole numbers of a range."""
+    numbers = tuple(range(math.ceil(lanes.min), math.floor(lanes.max) + 1))
+    if not numbers:
+        raise ValueError(f"expected a range with a whole number in it, got {lanes}")
+    return numbers
+
+
+def _read_events(values: Any, where: str) -> Iterator[Event]:
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{where}: key `events`: expected a list of events, got {values!r}")
+    for number, value in enumerate(values, 1):
+        try:
+            yield value if isinstance(value, Event) else Event.from_dict(value)
+        except ValueError as error:
+            raise ValueError(f"{where}: event {number}: {error}") from error
 
 
 _NUMBERS = {1: "single-lane", 2: "two-lane", 3: "three-lane", 4: "four-lane", 5: "five-lane"}
@@ -181,8 +237,8 @@ _MOMENTS = {"day": "by day", "dusk": "at dusk", "night": "at night"}
 _COMPANY = {"none": "no traffic", "light": "light traffic", "medium": "traffic", "heavy": "heavy traffic"}
 
 
-def describe(fields: SceneFields) -> str:
-    """A caption from the fields that are known."""
+def describe(fields: SceneFields, events: Sequence[Event] = ()) -> str:
+    """A caption from the fields that are known and the events."""
     lanes = f"{_NUMBERS[fields.lanes]} " if fields.lanes is not None else ""
     words = [f"driving on a {lanes}{_PLACES[fields.road] if fields.road else 'road'}"]
     if fields.time_of_day:
@@ -190,7 +246,8 @@ def describe(fields: SceneFields) -> str:
     if fields.weather:
         words.append(f"in {_WEATHERS[fields.weather]}")
     sentence = " ".join(words)
-    return f"{sentence}, {_COMPANY[fields.traffic]}" if fields.traffic else sentence
+    sentence = f"{sentence}, {_COMPANY[fields.traffic]}" if fields.traffic else sentence
+    return "; ".join([sentence, *(event.words() for event in events)])
 
 
 def _shipped() -> dict[str, Any]:

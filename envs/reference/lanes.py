@@ -65,12 +65,14 @@ class PathLane(AbstractLane):
         return segment, scaled - segment
 
     def heading_at(self, longitudinal: float) -> float:
+        """Heading (rad) of the curve at a station; beyond the ends, that of the end."""
         segment, fraction = self._place(longitudinal)
         fraction = min(max(fraction, 0.0), 1.0)
         first, second = self._heading_list[segment], self._heading_list[segment + 1]
         return first + fraction * (second - first)
 
     def position(self, longitudinal: float, lateral: float) -> Points:
+        """The point (2,) at a station and an offset to the left, in metres; beyond the ends, straight on."""
         segment, fraction = self._place(longitudinal)
         (x0, y0), (x1, y1) = self._xy[segment], self._xy[segment + 1]
         heading = self.heading_at(longitudinal)
@@ -82,6 +84,7 @@ class PathLane(AbstractLane):
         )
 
     def local_coordinates(self, position: Points) -> tuple[float, float]:
+        """Station and offset to the left of a point (2,). Answers are remembered for a while."""
         key = (float(position[0]), float(position[1]))
         found = self._memo.get(key)
         if found is None:
@@ -130,6 +133,7 @@ class PathLane(AbstractLane):
         return self.points + lateral * normal
 
     def curvature_at(self, longitudinal: float) -> float:
+        """Curvature (1/m) at a station, positive to the left."""
         return float(np.interp(longitudinal, self.stations, self.curvatures))
 
     def comfort_speed_at(self, longitudinal: float) -> float:

@@ -6,7 +6,8 @@ says what is so. A step is 0.1 s. The same seed and actions give the same frames
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, ClassVar
 
 import cv2
 import gymnasium as gym
@@ -20,12 +21,14 @@ from worldsim.types import (
     SCENE_VOCABULARY,
     CameraSpec,
     FrameArray,
+    SceneFields,
 )
 
 from .. import kinematics, rewards, spaces
 from ..scenario import Scenario, load_scenario
 from .camera.ego_camera import EgoCamera
 from .camera.scene import Scene
+from .director import Director, Sky, Staged, lanes_for, starts_for
 from .roads import build_road
 from .traffic import EgoVehicle, Traffic
 from .truth import Truth
@@ -42,7 +45,7 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
     Args:
         scenario: name of a shipped scenario, path of a YAML file, or a Scenario.
         cameras: name -> CameraSpec; the first is the main view. Default: one of 64x128.
-        render_mode: None or "rgb_array" (the main view, enlarged).
+        render_mode: None or "rgb_array" (the main view, enlarged). A window: ``gym.make(..., render_mode="human")``.
         weather, time_of_day, traffic: override the scenario's.
         max_steps: truncate after so many steps instead of the scenario's horizon.
         grace_steps: steps to go on after a collision or off the road before ``terminated``; None never ends.
@@ -50,10 +53,14 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     ``reset(options={"scenario": ...})`` changes the scenario; the option "grace_steps" changes that. The attribute
     ``truth`` (a ``Truth``) is privileged: scripted drivers may look at it, policies may not.
+
+    ``RoadCamEnv.steps_taken`` counts the steps of every such env of this process, first to last and never back: two
+    readings say how many steps of the reference world lie between them. Other processes count their own.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": int(FRAME_RATE_HZ)}  # noqa: RUF012 (gymnasium's form)
 
+    steps_taken: ClassVar[int] = 0
     truth: Truth
 
     def __init__(
@@ -104,23 +111,37 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         self._horizon = self.max_steps or round(self.scenario.horizon_s * FRAME_RATE_HZ)
         self._scene_seed = int(rng.integers(2**31 - 1))
         self._populate(rng)
-        self._step, self._ended_for, self._state = 0, 0, "running"
+        self._step, self._driven_m, self._ended_for, self._state = 0, 0.0, 0, "running"
         self._motion = np.full(len(MOTION_FIELDS), np.nan, dtype=np.float32)
         self.truth.update(self.ego, self.traffic)
+        self._set_the_scene()
         return self._observe()
+
+    def _set_the_scene(self) -> None:
+        """Appoint a director, who may place vehicles now that nothing has been seen."""
+        scenario = self.scenario
+        sky = Sky(scenario.weather, scenario.time_of_day)
+        self._director = Director(
+            scenario.events, sky, self.truth, self.traffic, scenario.target_speed_mps, self._scene_seed
+        )
+        if scenario.events:
+            self._director.open()
+            self.truth.update(self.ego, self.traffic)
 
     def _populate(self, rng: np.random.Generator) -> None:
         scenario = self.scenario
         length = self._horizon / FRAME_RATE_HZ * min(1.3 * scenario.target_speed_mps + 4, 40.0) + 200.0
         self.road = build_road(scenario.road, scenario.lanes, length, rng)
-        edge, low, high = self.road.starts[int(rng.integers(len(self.road.starts)))]
-        lane_id = int(rng.integers(len(self.road.network.graph[edge[0]][edge[1]])))
+        starts = starts_for(self.road, scenario.events)
+        edge, low, high = starts[int(rng.integers(len(starts)))]
+        lanes = lanes_for(len(self.road.network.graph[edge[0]][edge[1]]), scenario.events)
+        lane_id = lanes[int(rng.integers(len(lanes)))]
         lane = self.road.network.get_lane((*edge, lane_id))
         station = float(rng.uniform(low, min(high, lane.length - 5.0)))
         start = lane.position(station, float(rng.uniform(-_START_OFFSET_M, _START_OFFSET_M)))
         yaw = lane.heading_at(station) + float(rng.uniform(-_START_HEADING_RAD, _START_HEADING_RAD))
         speed = min(scenario.ego_speed_mps, lane.comfort_speed_at(station))
-        self.traffic = Traffic(self.road, scenario.traffic, rng)
+        self.traffic = Traffic(self.road, scenario.traffic, rng, scenario.drivers)
         self.ego = EgoVehicle(
             self.traffic.world, np.array([*start, kinematics.wrap(yaw)]), kinematics.EgoState.at_speed(speed)
         )
@@ -132,10 +153,13 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         if self._state == "new":
             raise gym.error.ResetNeeded(spaces.STEP_BEFORE_RESET)
         values = spaces.check_action(action).astype(np.float64)
+        RoadCamEnv.steps_taken += 1
         if self.truth.collided:
             values = np.array([self.ego.state.steering, -1.0])
         state, self._motion = kinematics.advance(self.ego.state, values)
         pose = kinematics.compose(self.ego.pose, self._motion)
+        self._director.advance(self._step, self._driven_m)
+        self._driven_m += float(self._motion[0])
         self.ego.prepare(values)
         self.traffic.advance(SUBSTEPS)
         self.ego.place(pose, state)
@@ -160,13 +184,26 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     # --- what is seen -------------------------------------------------------------------------------------------
 
+    @property
+    def fields(self) -> SceneFields:
+        """The scene's fields now: weather and time of day may have turned."""
+        sky = self._director.sky
+        return dataclasses.replace(
+            self.scenario.fields, weather=sky.settled("weather"), time_of_day=sky.settled("time_of_day")
+        )
+
+    @property
+    def timeline(self) -> tuple[Staged, ...]:
+        """The scenario's events and what has become of each; privileged, as ``truth`` is."""
+        return tuple(dataclasses.replace(staged) for staged in self._director.timeline)
+
     def scene(self) -> Scene:
         """What the camera is shown now."""
         x, y, yaw = self.ego.pose
         return Scene(
             road=self.road.picture, x=float(x), y=float(y), yaw=float(yaw),
             vehicles=tuple(vehicle.view() for vehicle in self.traffic.others),
-            weather=self.scenario.weather, time_of_day=self.scenario.time_of_day,
+            weather=self._director.sky["weather"], time_of_day=self._director.sky["time_of_day"],
             seed=self._scene_seed, time_s=self._step / FRAME_RATE_HZ,
         )  # fmt: skip
 
@@ -181,7 +218,7 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         info = {
             "step": self._step,
             "scenario": self.scenario.name,
-            "fields": self.scenario.fields,
+            "fields": self.fields,
             "caption": self.scenario.caption,
             "command": self.truth.command,
             "pose": self.ego.pose.copy(),

@@ -34,6 +34,7 @@ class Road:
     starts: list[tuple[Edge, float, float]]  # edge, and the range of stations in it
     junctions: frozenset[Edge] = frozenset()  # edges whose heading change tells left from straight from right
     turns: dict[Edge, str] = field(default_factory=dict)  # edges whose command is known beforehand
+    ramps: frozenset[Edge] = frozenset()  # edges from which vehicles merge into the road that ends where they do
     yielding: bool = False  # whether vehicles must give way to each other here
     picture: RoadMap = field(init=False)
 
@@ -173,7 +174,7 @@ def _merge(lanes: int, length_m: float, rng: np.random.Generator) -> Road:
     network, x, k = LaneNetwork(), 0.0, 0
     right = -4.0 * (lanes - 1)
     starts: list[tuple[Edge, float, float]] = []
-    turns: dict[Edge, str] = {}
+    ramps: set[Edge] = set()
     while x < length_m + 500:
         begin, join, after = f"m{k}", f"j{k}", f"m{k + 1}"
         _parallel(network, (begin, join), line((x, 0), (x + 350, 0)), lanes, 4.0, 30.0)
@@ -185,10 +186,11 @@ def _merge(lanes: int, length_m: float, rng: np.random.Generator) -> Road:
         ramp = np.concatenate([line(ramp_start, head)[:-1], connect(head, slope, foot, 0.0)])
         network.add_lane(f"r{k}", join, PathLane(ramp, 4.0, 22.0))
         network.add_lane(join, after, PathLane(_slip(foot, 130.0, 90.0), 4.0, 28.0))
+        ramps.add((f"r{k}", join))
         if k == 0:
             starts = [((begin, join), 160.0, 200.0), ((f"r{k}", join), 30.0, 80.0)]
         x, k = x + 600, k + 1
-    return Road("merge", network, lanes, starts, turns=turns, yielding=True)
+    return Road("merge", network, lanes, starts, ramps=frozenset(ramps), yielding=True)
 
 
 def _slip(foot: Points, parallel_m: float, taper_m: float) -> Points:
@@ -207,6 +209,7 @@ def _exit(lanes: int, length_m: float, rng: np.random.Generator) -> Road:
     network, x, k = LaneNetwork(), 0.0, 0
     right = -4.0 * (lanes - 1)
     turns: dict[Edge, str] = {}
+    ramps: set[Edge] = set()
     while x < length_m + 500:
         begin, split, fork, side, join = (f"{letter}{k}" for letter in "mstdj")
         after = f"m{k + 1}"
@@ -227,8 +230,11 @@ def _exit(lanes: int, length_m: float, rng: np.random.Generator) -> Road:
         network.add_lane(side, join, PathLane(ramp, 4.0, 20.0))
         network.add_lane(join, after, PathLane(_slip(foot, 130.0, 90.0), 4.0, 26.0))
         turns |= {(fork, side): "right", (fork, join): "straight"}
+        ramps.add((side, join))
         x, k = x + 900, k + 1
-    return Road("exit", network, lanes, [(("m0", "s0"), 20.0, 120.0)], turns=turns, yielding=True)
+    return Road(
+        "exit", network, lanes, [(("m0", "s0"), 20.0, 120.0)], turns=turns, ramps=frozenset(ramps), yielding=True
+    )
 
 
 def _crossroads(name: str, box_m: float, inner: Callable[[LaneNetwork], set[Edge]], limit: float) -> Road:
@@ -261,6 +267,7 @@ def _intersection(lanes: int, length_m: float, rng: np.random.Generator) -> Road
     box = 11.0
 
     def inner(network: LaneNetwork) -> set[Edge]:
+        """Every way from every arm to every other; a left turn gives way to what comes straight on."""
         edges = set()
         for arm in range(4):
             out, left = _arm_axes(arm)
@@ -285,9 +292,11 @@ def _roundabout(lanes: int, length_m: float, rng: np.random.Generator) -> Road:
     box = radius + 22.0
 
     def ring_pose(phase: float) -> tuple[Points, float]:
+        """Point and heading of the ring's centre line at an angle; it is driven counter-clockwise."""
         return radius * np.array([math.cos(phase), math.sin(phase)]), phase + np.pi / 2
 
     def inner(network: LaneNetwork) -> set[Edge]:
+        """In and out at every arm, and the ring in eight pieces; who is in the ring goes first."""
         edges: set[Edge] = set()
 
         def add(start: str, end: str, curve: Points, lane_width: float, priority: int) -> None:

@@ -8,6 +8,7 @@ for as long as an episode lasts: whoever falls far behind or ahead returns, out 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,10 @@ from highway_env.vehicle.behavior import IDMVehicle
 from highway_env.vehicle.kinematics import Vehicle
 
 from .. import kinematics
+from ..choices import shares
 from .camera.scene import VehicleView
 from .lanes import LaneNetwork, Path, Points, station_on
-from .roads import Road
+from .roads import Edge, Road
 
 NEARBY = {"none": 0, "light": 4, "medium": 8, "heavy": 14}
 """Vehicles kept within FAR_M of the ego on a two-lane road, for each level of traffic."""
@@ -31,6 +33,8 @@ _START_M = (24.0, 145.0)
 _YIELD_RADIUS_M = 4.6
 _YIELD_TIMES = np.arange(0.25, 3.01, 0.25)
 _COMMITTED_M = 6.0  # who is this near to a conflict inside a junction clears it instead of stopping in the way
+_HURRY_MPS2, _HARDEST_MPS2 = 3.5, 8.0  # how hard a vehicle under orders accelerates and brakes at most
+_BOLD_S, _BOLD_BENDS = 0.7, 1.4  # time gap that it is content with, and how much faster than others it takes bends
 _TOW_S = 4.0  # a wreck that the ego has no part in is taken away after this
 
 
@@ -62,19 +66,35 @@ COLOURS = (
 )  # fmt: skip
 
 
+@dataclass
+class Orders:
+    """What a director asks of a vehicle, instead of its own ways; it still keeps its distance from those ahead."""
+
+    speed_mps: float
+    braking_mps2: float = 0.0  # at least so hard, whatever the speed
+    edges: tuple[Edge, ...] = ()  # to take where there is a choice
+
+
 class TrafficVehicle(IDMVehicle):
-    """An IDM vehicle with a body, a personality and a route that never runs out."""
+    """An IDM vehicle with a body, a personality and a route that never runs out.
+
+    ``orders`` of a director, while there are any, take the place of its own speed, lane changes and giving way.
+    """
 
     road: TrafficRoad
     speed: float
+    orders: Orders | None = None
+    berth_m = 1.0  # how far beside a lane those who come along it still reckon with this one
 
-    def __init__(self, road: TrafficRoad, index: LaneIndex, station: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, road: TrafficRoad, index: LaneIndex, station: float, rng: np.random.Generator, kind: str | None = None
+    ) -> None:
         lane = road.network.get_lane(index)
         self.rng = rng
-        self.kind = str(rng.choice(list(BODIES), p=_BODY_ODDS))
+        self.kind = kind or str(rng.choice(list(BODIES), p=_BODY_ODDS))
         self.LENGTH, self.WIDTH, self.height = BODIES[self.kind]
         self.colour = COLOURS[int(rng.integers(len(COLOURS)))]
-        who = PERSONALITIES[str(rng.choice(list(PERSONALITIES), p=_PERSONALITY_ODDS))]
+        who = PERSONALITIES[str(rng.choice(list(PERSONALITIES), p=road.personality_odds))]
         self.TIME_WANTED, self.DISTANCE_WANTED = who.time_gap_s, who.jam_distance_m + self.LENGTH - 4.6
         self.COMFORT_ACC_MAX, self.LANE_CHANGE_MIN_ACC_GAIN = who.acceleration_mps2, who.least_gain_mps2
         self.share = float(rng.uniform(*who.speed)) * (0.85 if self.kind == "truck" else 1.0)
@@ -92,6 +112,8 @@ class TrafficVehicle(IDMVehicle):
     def _plan(self) -> None:
         """Choose the next edge by chance among those that the target lane leads to."""
         following = self.road.network.successors[self.target_lane_index]
+        if self.orders is not None:
+            following = [index for index in following if index[:2] in self.orders.edges] or following
         self.next_edge = following[int(self.rng.integers(len(following)))][:2] if following else None
         ahead = [self.next_edge] if self.next_edge else []
         self.path = self.road.network.path(self.target_lane_index, ahead, 80.0)
@@ -108,17 +130,42 @@ class TrafficVehicle(IDMVehicle):
             self._plan()
 
     def act(self, action: dict[str, float] | str | None = None) -> None:
+        """highway-env's decision, at a speed that suits the bends, and stopping where it must give way."""
         if self.crashed:
             return
         lane = self.road.network.get_lane(self.target_lane_index)
         self.target_speed = self.share * lane.comfort_speed_at(lane.local_coordinates(self.position)[0])
-        self.enable_lane_change = len(self.road.network.graph[self.lane_index[0]][self.lane_index[1]]) > 1
+        several = len(self.road.network.graph[self.lane_index[0]][self.lane_index[1]]) > 1
+        self.enable_lane_change = several and self.orders is None
         super().act(action)
-        if self.yield_distance is not None:
+        if self.orders is not None:
+            self.action["acceleration"] = self._ordered_acceleration(self.orders)
+        elif self.yield_distance is not None:
             stop = -(self.speed**2) / (2 * max(self.yield_distance - 7.0, 0.5))
             self.action["acceleration"] = min(self.action["acceleration"], max(stop, -self.ACC_MAX))
 
+    def obey(self, orders: Orders | None) -> None:
+        """Take orders, or be released from them."""
+        news = orders is not None and (self.orders is None or self.orders.edges != orders.edges)
+        self.orders = orders
+        if news:
+            self._plan()
+
+    def _ordered_acceleration(self, orders: Orders) -> float:
+        """Towards the ordered speed, with IDM's interaction term for those ahead (Treiber et al. 2000)."""
+        station = self.lane.local_coordinates(self.position)[0]
+        speed = min(orders.speed_mps, _BOLD_BENDS * self.lane.comfort_speed_at(station))
+        wanted = min(max(1.2 * (speed - self.speed), -self.ACC_MAX), _HURRY_MPS2)
+        for index in {self.lane_index, self.target_lane_index}:
+            front, _ = self.road.neighbour_vehicles(self, index)
+            if front is not None:
+                wished = self.desired_gap(self, front) - max(self.TIME_WANTED - _BOLD_S, 0.0) * self.speed
+                share = max(wished, 0.0) / max(self.lane_distance_to(front), 0.1)
+                wanted = min(wanted, self.COMFORT_ACC_MAX * (1 - share**2))
+        return max(min(wanted, -orders.braking_mps2) if orders.braking_mps2 else wanted, -_HARDEST_MPS2)
+
     def step(self, dt: float) -> None:
+        """Move, never backwards; ``wrecked_s`` counts since a crash."""
         super().step(dt)
         self.speed = max(self.speed, 0.0)
         self.wrecked_s += dt if self.crashed else 0.0
@@ -133,6 +180,7 @@ class TrafficVehicle(IDMVehicle):
         return float(super().lane_distance_to(other, lane))
 
     def view(self) -> VehicleView:
+        """What the camera is told of it. Brake lights are lit from 0.8 m/s2 on, and while it stands."""
         braking = self.action["acceleration"] < -0.8 or self.speed < 0.3
         return VehicleView(
             x=float(self.position[0]), y=float(self.position[1]), yaw=float(self.heading),
@@ -145,6 +193,7 @@ class EgoVehicle(Vehicle):
     """The ego in highway-env's world: it moves as ``envs.kinematics`` says and takes part in contacts."""
 
     LENGTH, WIDTH = 4.8, 2.0
+    berth_m = 1.0
     impact: Points | None
 
     def __init__(self, road: TrafficRoad, pose: Points, state: kinematics.EgoState) -> None:
@@ -165,6 +214,7 @@ class EgoVehicle(Vehicle):
         """Nothing to decide: the policy has."""
 
     def step(self, dt: float) -> None:
+        """Move along the arc of ``envs.kinematics``; a contact is noted and moves nothing."""
         self._elapsed += dt
         speed, rate = self.state.speed, self._controls.acceleration_mps2
         distance, final = kinematics.travelled_m(speed, rate, self._elapsed)
@@ -180,8 +230,11 @@ class TrafficRoad(HighwayRoad):
 
     network: LaneNetwork
 
-    def __init__(self, road: Road, rng: np.random.Generator) -> None:
+    def __init__(
+        self, road: Road, rng: np.random.Generator, personality_odds: Sequence[float] = _PERSONALITY_ODDS
+    ) -> None:
         super().__init__(network=road.network, np_random=rng)
+        self.personality_odds = personality_odds
         self.gives_way, self.junctions = road.yielding, road.junctions
         self._steps = 0
 
@@ -207,7 +260,7 @@ class TrafficRoad(HighwayRoad):
         for other in self.vehicles:
             if other is vehicle or abs(other.position[0] - x) > 100 or abs(other.position[1] - y) > 100:
                 continue
-            found = station_on(ahead, other.position, 1.0) or station_on(behind, other.position, 1.0)
+            found = station_on(ahead, other.position, other.berth_m) or station_on(behind, other.position, 1.0)
             if found is None:
                 continue
             if own <= found[0] < nearest:
@@ -221,7 +274,7 @@ class TrafficRoad(HighwayRoad):
 
         The rule is that of highway-env's RegulatedRoad, with all pairs predicted at once.
         """
-        vehicles = [v for v in self.vehicles if not v.crashed]
+        vehicles = [v for v in self.vehicles if not v.crashed and (_yields(v) or _drives(v))]
         for vehicle in vehicles:
             vehicle.yield_distance = None
         if len(vehicles) < 2:
@@ -237,7 +290,7 @@ class TrafficRoad(HighwayRoad):
             for k in (i, j) if _goes_first(second, first) else (j, i):
                 distance = float(speeds[k]) * time
                 committed = vehicles[k].lane_index[:2] in self.junctions and distance < _COMMITTED_M
-                if not committed and not isinstance(vehicles[k], EgoVehicle):
+                if not committed and _yields(vehicles[k]):
                     vehicles[k].yield_distance = min(vehicles[k].yield_distance or math.inf, distance)
                     break
 
@@ -252,10 +305,20 @@ def _predict(vehicle: Vehicle, speed: float) -> Points:
     return np.array(positions)
 
 
+def _yields(vehicle: Vehicle) -> bool:
+    """Whether a vehicle gives way at all: the ego never has to, and orders go before."""
+    return isinstance(vehicle, TrafficVehicle) and vehicle.orders is None
+
+
+def _drives(vehicle: Vehicle) -> bool:
+    """Whether others must reckon with one that does not yield: the ego always, one under orders while it moves."""
+    return isinstance(vehicle, EgoVehicle) or (isinstance(vehicle, TrafficVehicle) and vehicle.speed > 0.5)
+
+
 def _goes_first(vehicle: Vehicle, other: Vehicle) -> bool:
     """Whether ``vehicle`` has the right of way over ``other``."""
-    if isinstance(vehicle, EgoVehicle) or isinstance(other, EgoVehicle):
-        return isinstance(vehicle, EgoVehicle)
+    if not (_yields(vehicle) and _yields(other)):
+        return not _yields(vehicle)
     own, theirs = (min(lane.priority for lane, _ in v.path[:2]) for v in (vehicle, other))
     if own != theirs:
         return own > theirs
@@ -265,10 +328,11 @@ def _goes_first(vehicle: Vehicle, other: Vehicle) -> bool:
 class Traffic:
     """The vehicles around the ego, kept at the density of a traffic level."""
 
-    def __init__(self, road: Road, level: str, rng: np.random.Generator) -> None:
+    def __init__(self, road: Road, level: str, rng: np.random.Generator, drivers: Any = None) -> None:
+        """``drivers`` is a choice of DRIVERS (see ``envs.choices``); None: the usual mix."""
         self.rng = rng
         self.network = road.network
-        self.world = TrafficRoad(road, rng)
+        self.world = TrafficRoad(road, rng, _PERSONALITY_ODDS if drivers is None else shares(drivers, PERSONALITIES))
         self.wanted = round(NEARBY[level] * (0.7 + 0.15 * road.lanes))
 
     def start(self, ego: EgoVehicle) -> None:
@@ -297,7 +361,7 @@ class Traffic:
             if math.hypot(v.position[0] - x, v.position[1] - y) < FAR_M and (v.wrecked_s < _TOW_S or self.ego.crashed)
         ]
         self.world.vehicles = [self.ego, *kept]
-        if len(kept) < self.wanted:
+        if sum(_yields(v) for v in kept) < self.wanted:
             self._add(_SIGHT_M)
 
     def _add(self, distance_m: tuple[float, float]) -> None:
@@ -310,7 +374,7 @@ class Traffic:
             index = self.network.indexes[lane_at]
             lane = self.network.lanes[lane_at]
             where, heading = lane.position(station, 0.0), lane.heading_at(station)
-            if all(self._room(other, where, heading) for other in self.world.vehicles):
+            if self.has_room(where, heading):
                 self.world.vehicles.append(TrafficVehicle(self.world, index, station, self.rng))
                 return
 
@@ -329,6 +393,10 @@ class Traffic:
             spots += [(i, float(s)) for s in stations[allowed]]
             spots += 2 * [(i, float(s)) for s in stations[allowed & (delta @ direction > 0)]]
         return spots
+
+    def has_room(self, where: Points, heading: float, among: Sequence[Vehicle] | None = None) -> bool:
+        """Whether nobody, or nobody ``among`` these, is in the way of a vehicle placed there."""
+        return all(self._room(other, where, heading) for other in (self.world.vehicles if among is None else among))
 
     @staticmethod
     def _room(other: Vehicle, where: Points, heading: float) -> bool:

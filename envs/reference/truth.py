@@ -35,6 +35,7 @@ class Route:
         self.extend()
 
     def lanes(self, edge: Edge) -> list[PathLane]:
+        """The lanes of an edge, from the left."""
         return self.road.network.graph[edge[0]][edge[1]]
 
     @property

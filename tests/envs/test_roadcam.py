@@ -44,6 +44,20 @@ def test_every_road_steps_and_tells_all(road: str) -> None:
         assert info["fields"].road == road
 
 
+def test_every_step_of_every_env_is_counted_and_no_reset_or_refused_action_is() -> None:
+    first, second = RoadCamEnv("highway", cameras=SMALL), RoadCamEnv("curves", cameras=SMALL)
+    before = RoadCamEnv.steps_taken
+    for env in (first, second):
+        env.reset(seed=0)
+    with pytest.raises(ValueError, match="expected an action"):
+        first.step(np.array([2.0, 0.0]))
+    assert RoadCamEnv.steps_taken == before
+    first.step(STRAIGHT_ON)
+    second.step(STRAIGHT_ON)
+    second.step(STRAIGHT_ON)
+    assert RoadCamEnv.steps_taken == before + 3 == first.steps_taken == second.steps_taken
+
+
 @pytest.mark.parametrize("road", ["merge", "intersection"])
 def test_a_seed_fixes_frames_and_states(road: str) -> None:
     first, second = (rollout(RoadCamEnv(road, grace_steps=None), 12, seed=5) for _ in range(2))
@@ -210,12 +224,12 @@ def test_standard_wrappers_and_vector_envs_work() -> None:
 def test_record_video_writes_a_film(tmp_path) -> None:  # type: ignore[no-untyped-def]
     pytest.importorskip("moviepy")
     env = gym.make("worldsim/RoadCam-v0", scenario="curves", max_steps=5, render_mode="rgb_array")
-    env = gym.wrappers.RecordVideo(env, str(tmp_path))
+    env = gym.wrappers.RecordVideo(env, str(tmp_path / "film"))
     env.reset(seed=0)
     for _ in range(5):
         env.step(STRAIGHT_ON)
     env.close()
-    assert list(tmp_path.glob("*.mp4"))
+    assert list(tmp_path.glob("film/*.mp4"))
 
 
 @pytest.mark.parametrize("road", ROADS)

@@ -19,7 +19,7 @@ from worldsim.types import CameraSpec
 
 from .facets import Array, Facets, Indices
 from .ground import Ground
-from .look import Look, look, sun_azimuth
+from .look import Look, look_now, sun_azimuth
 from .painter import Painter, stand
 from .particles import fall
 from .projection import Pinhole
@@ -78,7 +78,7 @@ class EgoCamera:
     def render(self, scene: Scene) -> Image:
         """The picture of a scene: a fresh (h, w, 3) uint8 RGB array."""
         _check(scene)
-        now = look(scene.weather, scene.time_of_day)
+        now = look_now(scene.weather, scene.time_of_day)
         turn = sun_azimuth(scene.seed) - scene.yaw
         level = math.cos(now.sun_elevation)
         sun = np.array([level * math.cos(turn), level * math.sin(turn), math.sin(now.sun_elevation)])
@@ -105,7 +105,7 @@ class EgoCamera:
         """
         _check(scene)
         place, yaw = _in_ego_frame(scene)
-        visibility_m = look(scene.weather, scene.time_of_day).visibility_m
+        visibility_m = look_now(scene.weather, scene.time_of_day).visibility_m
         return visible_boxes(self._pinhole, scene.vehicles, place, yaw, visibility_m)
 
     def _background(self, scene: Scene, now: Look) -> Image:

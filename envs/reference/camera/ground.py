@@ -28,6 +28,7 @@ LEVEL_TEXEL_M = (0.0625, 0.25, 1.0)
 LEVEL_RADIUS_M = (22.0, 90.0, 360.0)  # at most (TILES - 1) / 2 tiles of 256 texels
 PAINT_M = 0.5  # along the road, between samples; wider, and lines that run across the picture would break up
 FADE_M = (220.0, 340.0)  # the ground turns into distant air between these
+SNOW_STEPS = 8  # the ground is paved anew so many times while snow comes or goes
 
 
 class Level:
@@ -151,6 +152,7 @@ class Ground:
 
     def sample(self, road: RoadMap, seed: int, snow: float, x: float, y: float, yaw: float) -> Image:
         """The unlit ground (h, w, 3) seen from an ego pose; black where there is none."""
+        snow = round(snow * SNOW_STEPS) / SNOW_STEPS
         paved = (road, seed, snow)
         if self._paving is None or self._paved != paved:
             self._paving, self._paved = Paving(road, seed, snow), paved
@@ -183,6 +185,8 @@ class Ground:
 
     def shade(self, look: Look) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Gain and offset, each (h, w, 3), that light the unlit ground; both are 0 where there is only sky."""
+        if look.ends is not None:
+            return self._shade(look)
         key = (look.weather, look.time_of_day)
         if key not in self._shades:
             self._shades[key] = self._shade(look)

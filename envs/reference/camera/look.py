@@ -6,8 +6,9 @@ Colours are RGB in 0..255; light is a gain per RGB channel on a surface's own co
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,19 @@ import numpy.typing as npt
 from worldsim.errors import choose
 from worldsim.types import TIMES, WEATHERS
 
+from .scene import Turn
+
 Array = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Light and air of one weather at one time of day."""
+    """Light and air of one weather at one time of day, or between two looks.
+
+    Between two, ``weather`` and ``time_of_day`` are those of the nearer one, ``ends`` are both, and ``share`` is how
+    far it has come from the first to the second.
+    """
 
     weather: str
     time_of_day: str
@@ -36,6 +43,8 @@ class Look:
     lamps: float  # 0 to 1: how lit windows, street lamps and tail lights are
     wetness: float  # 0 to 1: how dark and shiny the ground is
     snow: float  # 0 to 1: how white the roadside is
+    ends: tuple[Look, Look] | None = None
+    share: float = 0.0
 
     @cached_property
     def ground_light(self) -> Array:
@@ -105,6 +114,38 @@ def look(weather: str, time_of_day: str) -> Look:
         wetness=1.0 if weather == "rain" else 0.0,
         snow=1.0 if weather == "snow" else 0.0,
     )
+
+
+def look_now(weather: str | Turn, time_of_day: str | Turn) -> Look:
+    """The look of a moment at which weather, time of day or both may be turning."""
+    if isinstance(time_of_day, Turn):
+        ends = look_now(weather, time_of_day.before), look_now(weather, time_of_day.after)
+        return between(*ends, time_of_day.share)
+    if isinstance(weather, Turn):
+        return between(look(weather.before, time_of_day), look(weather.after, time_of_day), weather.share)
+    return look(weather, time_of_day)
+
+
+def between(first: Look, second: Look, share: float) -> Look:
+    """The look ``share`` of the way from one to another: light evenly, sight by equal factors."""
+    if not 0.0 < share < 1.0:
+        return second if share > 0.5 else first
+
+    def mixed(name: str) -> Any:
+        a, b = getattr(first, name), getattr(second, name)
+        if isinstance(a, tuple):
+            return tuple(x + (y - x) * share for x, y in zip(a, b, strict=True))
+        return a + (b - a) * share
+
+    sight = first.visibility_m ** (1 - share) * second.visibility_m**share
+    numbers = {name: mixed(name) for name in _NUMBERS}
+    nearer = second if share > 0.5 else first
+    return replace(nearer, **numbers, visibility_m=sight, ends=(first, second), share=share)
+
+
+_NUMBERS = (
+    "zenith", "horizon", "ambient", "sun", "sun_elevation", "clouds", "headlights", "lamps", "wetness", "snow",
+)  # fmt: skip
 
 
 def headlight_cone(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

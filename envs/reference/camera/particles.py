@@ -30,8 +30,15 @@ def _drops(weather: str, seed: int) -> Array:
     return np.random.default_rng((seed & 0xFFFFFFFF, 71)).uniform(0, BOX_M, (DROPS[weather], 3))
 
 
-def fall(image: Image, camera: Pinhole, scene: Scene, look: Look) -> Image:
-    """The picture (h, w, 3) with rain streaks or snow flakes in front; unchanged in other weather."""
+def fall(image: Image, camera: Pinhole, scene: Scene, look: Look, share: float = 1.0) -> Image:
+    """The picture (h, w, 3) with rain streaks or snow flakes in front, ``share`` as strong as usual.
+
+    It is unchanged where neither falls. Between two looks those of the one fade out while those of the other fade in.
+    """
+    if look.ends is not None:
+        before, after = look.ends
+        image = fall(image, camera, scene, before, share * (1 - look.share))
+        return fall(image, camera, scene, after, share * look.share)
     if look.weather not in DROPS:
         return image
     start = _drops(look.weather, scene.seed)
@@ -47,7 +54,7 @@ def fall(image: Image, camera: Pinhole, scene: Scene, look: Look) -> Image:
     seen = np.minimum(head_c[:, 2], tail_c[:, 2]) > NEAREST_M
     head, end = camera.to_pixels(head_c[seen]) - 0.5, camera.to_pixels(tail_c[seen]) - 0.5
     veil = np.zeros(image.shape[:2], np.uint8)
-    strength = float(CONTRAST[look.time_of_day][look.weather])
+    strength = share * CONTRAST[look.time_of_day][look.weather]
     fixed = np.round(np.stack([head, end], axis=1).clip(-2000, 4000) * 16).astype(np.int32)
     if look.weather == "rain":
         wide = max(1, round(camera.spec.width / 256))

@@ -56,6 +56,7 @@ def _facing(points: list[tuple[float, float]]) -> list[tuple[float, float, float
 
 
 def broadleaf(rng: np.random.Generator) -> list[Facet]:
+    """A trunk and a crown of two blobs, the lower darker; one in seven has turned."""
     height, radius = rng.uniform(5.5, 9.0), rng.uniform(1.8, 3.0)
     leaf = _mix((56, 122, 46), (124, 148, 50), rng.uniform())
     if rng.uniform() < 0.15:
@@ -69,6 +70,7 @@ def broadleaf(rng: np.random.Generator) -> list[Facet]:
 
 
 def conifer(rng: np.random.Generator) -> list[Facet]:
+    """A trunk and two triangles, the lower darker."""
     height, half = rng.uniform(6.0, 11.0), rng.uniform(1.3, 2.0)
     leaf = _mix((34, 88, 58), (60, 118, 68), rng.uniform())
     return [
@@ -79,12 +81,14 @@ def conifer(rng: np.random.Generator) -> list[Facet]:
 
 
 def bush(rng: np.random.Generator) -> list[Facet]:
+    """One low blob."""
     wide, high = rng.uniform(0.8, 1.6), rng.uniform(0.5, 1.1)
     leaf = _mix((56, 104, 44), (122, 128, 58), rng.uniform())
     return [Facet(_blob(0.45 * high, wide, 0.6 * high, 0.7), leaf, reach=70.0)]
 
 
 def post(_: np.random.Generator) -> list[Facet]:
+    """A delineator: white, with a reflector that still shows at night."""
     return [
         Facet(_face(-0.09, 0, 0.09, 1.0), (236, 236, 232), reach=60.0),
         Facet(_face(-0.09, 0.62, 0.09, 0.84), (250, 110, 30), glow=(70, 24, 4), reach=60.0),
@@ -92,6 +96,7 @@ def post(_: np.random.Generator) -> list[Facet]:
 
 
 def street_lamp(_: np.random.Generator) -> list[Facet]:
+    """A pole with two arms; the lamps glow."""
     return [
         Facet(_face(-0.10, 0, 0.10, 8.0), (112, 116, 122), reach=130.0),
         Facet(_face(-0.95, 7.9, 0.95, 8.08), (112, 116, 122), reach=70.0),
@@ -101,6 +106,7 @@ def street_lamp(_: np.random.Generator) -> list[Facet]:
 
 
 def sign(rng: np.random.Generator) -> list[Facet]:
+    """A board in blue, green, yellow or red with a white rim, on a pole. It says nothing."""
     board: Colour = [(30, 84, 190), (24, 122, 74), (236, 196, 40), (206, 44, 40)][rng.integers(4)]
     wide, low, high = rng.uniform(0.7, 1.5), 2.1, rng.uniform(3.1, 3.7)
     return [
@@ -126,6 +132,7 @@ def _windows(rng: np.random.Generator, half_x: float, half_y: float, floors: int
 
 
 def house(rng: np.random.Generator) -> list[Facet]:
+    """One floor of plaster and windows under a gabled roof whose ridge runs along x."""
     x, y, wall, ridge = rng.uniform(4, 6), rng.uniform(3.5, 5), rng.uniform(3, 5), rng.uniform(2, 3)
     colour = _plaster(rng)
     roof = _mix((150, 66, 46), (92, 80, 78), rng.uniform())
@@ -147,6 +154,7 @@ def house(rng: np.random.Generator) -> list[Facet]:
 
 
 def block(rng: np.random.Generator) -> list[Facet]:
+    """A flat-roofed building of three to six floors, windows on all sides."""
     x, y, floors = rng.uniform(6, 10), rng.uniform(5, 8), int(rng.integers(3, 7))
     high = floors * 3.1 + 0.8
     colour = _plaster(rng)

@@ -43,10 +43,20 @@ class VehicleView:
     length: float = 4.8
     width: float = 2.0
     height: float = 1.5
-    kind: str = "car"  # "car", "van", "truck", "obstacle"
+    kind: str = "car"  # "car", "van", "truck", "obstacle", "pedestrian", "cyclist"
     colour: tuple[int, int, int] = (180, 40, 40)  # RGB of the body by day
     braking: bool = False
     speed: float = 0.0
+    phase: float = 0.0  # of walking or pedalling, in cycles
+
+
+@dataclass(frozen=True)
+class Turn:
+    """On the way from one weather to another, or from one time of day to another: ``share`` in [0, 1] of the way."""
+
+    before: str
+    after: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Scene:
     y: float
     yaw: float
     vehicles: tuple[VehicleView, ...] = field(default_factory=tuple)  # without the ego
-    weather: str = "clear"
-    time_of_day: str = "day"
+    weather: str | Turn = "clear"
+    time_of_day: str | Turn = "day"
     seed: int = 0  # fixes roadside objects, sky and ground for the whole episode
     time_s: float = 0.0  # moves rain and snow

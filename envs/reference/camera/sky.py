@@ -42,6 +42,9 @@ class Sky:
 
     def sample(self, seed: int, look: Look, yaw: float) -> Image:
         """The sky (rows, w, 3) of the top ``rows`` image rows, at an ego heading."""
+        if look.ends is not None:
+            before, after = (self.sample(seed, end, yaw) for end in look.ends)
+            return np.asarray(cv2.addWeighted(before, 1 - look.share, after, look.share, 0.0), dtype=np.uint8)
         key = (seed, look.weather, look.time_of_day)
         if key not in self._panoramas:
             while len(self._panoramas) >= KEPT:

@@ -1,4 +1,4 @@
-"""What vehicles look like: a bank of facets per kind, stretched to each vehicle's size.
+"""What vehicles and people look like: a bank of facets per kind, stretched to each one's size.
 
 Axis legend: n vehicles, p facets. In the bank a vehicle is one long, one wide and one high: x in [-0.5, 0.5] to the
 front, y in [-0.5, 0.5] to the left, z in [0, 1].
@@ -14,9 +14,11 @@ import numpy as np
 from worldsim.errors import choose
 
 from .facets import CORNERS, Colour, Facet, Facets, Indices, box, panel
+from .people import POSES, cyclist, pedestrian
 from .scene import VehicleView
 
 KINDS = ("car", "van", "truck", "obstacle")
+PEOPLE = ("pedestrian", "cyclist")
 GLASS: Colour = (38, 48, 62)
 TYRE: Colour = (22, 22, 24)
 TRIM: Colour = (48, 48, 52)
@@ -140,17 +142,20 @@ def _inset(corners: tuple, share: float) -> tuple:
 
 @cache
 def bank() -> tuple[Facets, Indices]:
-    """Facets of every kind, first calm and then braking, and where each starts."""
+    """Facets of every kind, and where each starts: vehicles calm and braking, then people in each of their poses."""
     makers = (_car, _van, _truck, _obstacle)
     things = [make(braking) for make in makers for braking in (False, True)]
+    things += [make(pose / POSES) for make in (pedestrian, cyclist) for pose in range(POSES)]
     facets = Facets.of(things)
     return facets, facets.ranges(len(things))
 
 
 def bank_index(vehicle: VehicleView) -> int:
-    """Place of a vehicle in the bank; ValueError names the nearest kind."""
+    """Place of a vehicle or person in the bank; ValueError names the nearest kind."""
+    if vehicle.kind in PEOPLE:
+        return 2 * len(KINDS) + POSES * PEOPLE.index(vehicle.kind) + round(vehicle.phase * POSES) % POSES
     if vehicle.kind not in KINDS:
-        choose(vehicle.kind, KINDS, "vehicle kind")
+        choose(vehicle.kind, (*KINDS, *PEOPLE), "vehicle kind")
     return 2 * KINDS.index(vehicle.kind) + bool(vehicle.braking)
 
 
