@@ -1,9 +1,8 @@
-"""Captions say what the fields say, words are read back, and embeddings are the same however they were reached."""
+"""Captions say what the fields say, and embeddings are the same however they were reached."""
 
 from __future__ import annotations
 
 import sys
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,10 @@ from worldsim.text import (
     TextEncoderMissing,
     caption_from_fields,
     load_table,
-    parse_fields,
     save_table,
 )
-from worldsim.types import ROADS, TIMES, TRAFFICS, WEATHERS, SceneFields
-
-
-def test_every_caption_is_read_back_as_its_fields() -> None:
-    rng = np.random.default_rng(0)
-    for road, weather, time, traffic in product(ROADS, WEATHERS, TIMES, TRAFFICS):
-        fields = SceneFields(road, weather, time, traffic, int(rng.integers(1, 6)))
-        caption = caption_from_fields(fields, rng)
-        assert parse_fields(caption) == fields, caption
+from worldsim.text.captions import TIME_PHRASES, TRAFFIC_PHRASES
+from worldsim.types import SceneFields
 
 
 def test_captions_vary_and_never_speak_of_direction() -> None:
@@ -44,39 +35,17 @@ def test_unknown_fields_are_left_out() -> None:
     rng = np.random.default_rng(2)
     assert caption_from_fields(SceneFields(), rng) == ""
     for _ in range(50):
-        assert parse_fields(caption_from_fields(SceneFields(weather="snow"), rng)) == SceneFields(weather="snow")
-        assert parse_fields(caption_from_fields(SceneFields(time_of_day="dusk", lanes=1), rng)) == SceneFields(
-            time_of_day="dusk", lanes=1
-        )
+        caption = caption_from_fields(SceneFields(weather="snow"), rng).lower()
+        others = [
+            phrase for table in (TIME_PHRASES, TRAFFIC_PHRASES) for phrases in table.values() for phrase in phrases
+        ]
+        assert "snow" in caption and "lane" not in caption and not any(phrase in caption for phrase in others)
 
 
 def test_captions_repeat_from_a_seed() -> None:
     fields = SceneFields("merge", "fog", "day", "light", 4)
     first, second = ([caption_from_fields(fields, np.random.default_rng(s)) for s in range(20)] for _ in range(2))
     assert first == second
-
-
-@pytest.mark.parametrize(
-    ("text", "fields"),
-    [
-        ("Dark and rainy motorway, dense traffic", SceneFields("highway", "rain", "night", "heavy")),
-        ("a wet road after dark", SceneFields(weather="rain", time_of_day="night")),
-        ("misty roundabout at sunset, a few cars", SceneFields("roundabout", "fog", "dusk", "light")),
-        ("empty snowy crossroads", SceneFields("intersection", "snow", traffic="none")),
-        ("two-lane highway in sunshine", SceneFields("highway", "clear", lanes=2)),
-        ("three lanes, no rain, no other vehicles", SceneFields(traffic="none", lanes=3)),
-        ("turn left at the lights", SceneFields()),
-        ("a rainbow over the nightingale's trainyard", SceneFields()),
-        ("", SceneFields()),
-    ],
-)
-def test_words_are_read_by_synonyms(text: str, fields: SceneFields) -> None:
-    assert parse_fields(text) == fields
-
-
-def test_parsing_wants_text() -> None:
-    with pytest.raises(ValueError, match="expected text, got int"):
-        parse_fields(3)  # type: ignore[arg-type]
 
 
 def unit(seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Captions from scene fields, and scene fields from words.
+"""Captions from scene fields. What words ask for is read in ``envs.words``.
 
 Words carry road, weather, time of day, traffic and lanes, never where the ego vehicle goes: sentence
 encoders barely tell left from right, so directions are numbers (see docs/design.md, contract 4).
@@ -6,7 +6,6 @@ encoders barely tell left from right, so directions are numbers (see docs/design
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -86,66 +85,3 @@ def _lanes(lanes: int | None, rng: np.random.Generator) -> str:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-SYNONYMS: dict[str, tuple[tuple[str, str], ...]] = {
-    # Patterns are whole words, tried in order; the first that is found decides.
-    "road": (
-        ("roundabout", r"roundabouts?|traffic circle|rotary"),
-        ("intersection", r"intersections?|cross-?roads?|crossing|(four-way )?junction"),
-        ("racetrack", r"race ?tracks?|racing circuit|race circuit|circuit"),
-        ("merge", r"merg(e|es|ing)|on-?ramp|entrance ramp|slip road"),
-        ("exit", r"exits?|off-?ramp"),
-        ("two_way", r"two-?way|bidirectional|oncoming( traffic| cars)?"),
-        ("curves", r"curves?|curvy|winding|bends?|serpentines?|hairpins?"),
-        ("highway", r"highways?|motorways?|freeways?|expressways?|autobahn"),
-    ),
-    "weather": (
-        ("snow", r"snow|snowy|snowing|snowfall|snowstorm|blizzard"),
-        ("fog", r"fog|foggy|mist|misty|haze|hazy"),
-        ("rain", r"rain|rainy|raining|rainfall|wet|showers?|drizzle|downpour|storm|stormy"),
-        ("clear", r"clear|sunny|sunshine|fine weather|dry|blue sky|cloudless"),
-    ),
-    "time_of_day": (
-        ("night", r"night|nighttime|night-time|midnight|dark|darkness"),
-        ("dusk", r"dusk|sunset|sundown|twilight|evening|dawn|sunrise"),
-        ("day", r"day|daytime|daylight|noon|midday|morning|afternoon|sunny"),
-    ),
-    "traffic": (
-        ("none", r"empty|deserted|(no|without)( any)?( other)? (traffic|cars|vehicles)|nobody else"),
-        (
-            "heavy",
-            r"(heavy|dense|thick|busy|much) traffic|many (other )?(cars|vehicles)|busy|crowded|traffic jam|rush hour",
-        ),
-        ("light", r"(light|sparse|little|thin) traffic|(a )?few (other )?(cars|vehicles)|quiet"),
-        ("medium", r"(medium|moderate|normal|average|some) traffic|some (other )?(cars|vehicles)"),
-    ),
-}
-
-
-def parse_fields(text: str) -> SceneFields:
-    """The scene fields that ``text`` names, by synonyms; what it does not name stays None.
-
-    A negated word names nothing: "no rain" leaves the weather open. Raises ValueError unless given text.
-    """
-    if not isinstance(text, str):
-        raise ValueError(f"parse_fields: expected text, got {type(text).__name__}: {text!r}")
-    words = " ".join(text.lower().replace("_", "-").split())
-    found = {name: _first(words, synonyms) for name, synonyms in SYNONYMS.items()}
-    return SceneFields(lanes=_count_lanes(words), **found)
-
-
-def _first(words: str, synonyms: tuple[tuple[str, str], ...]) -> str | None:
-    for value, pattern in synonyms:
-        if re.search(rf"(?<!\bno )(?<!\bnot )(?<!\bwithout )\b(?:{pattern})\b", words):
-            return value
-    return None
-
-
-def _count_lanes(words: str) -> int | None:
-    names = "|".join(NUMBERS)
-    match = re.search(rf"\b([1-5]|{names})[- ]lanes?\b", words)
-    if match is None:
-        return 1 if re.search(r"\bsingle[- ]lane\b", words) else None
-    number = match.group(1)
-    return int(number) if number.isdigit() else 1 + NUMBERS.index(number)

@@ -1,0 +1,23 @@
+"""Words in: ``parse_scene("rainy night, a truck cuts in from the left after five seconds")`` is a scene to drive.
+
+To add a word, write it into ``english.txt`` or ``chinese.txt``; to add a language, write a file like them and list it
+in ``parser.LANGUAGES``. A text goes through these in turn: ``lexicon`` (words), ``grammar`` (phrases), ``clauses``,
+``reading`` (with ``happenings``, ``turning`` and ``scene``), ``order`` (times), ``settling`` (one scene of it all).
+"""
+
+from .endpoint import EndpointConfig, EndpointError, EndpointParser
+from .parser import GrammarParser, SceneParser, parse_scene
+from .wish import Assumed, SceneWish, Understood, Unsupported
+
+__all__ = [
+    "Assumed",
+    "EndpointConfig",
+    "EndpointError",
+    "EndpointParser",
+    "GrammarParser",
+    "SceneParser",
+    "SceneWish",
+    "Understood",
+    "Unsupported",
+    "parse_scene",
+]

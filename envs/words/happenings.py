@@ -1,0 +1,251 @@
+"""Frames to events: what vehicles, pedestrians and cyclists do, and who does what nobody is named for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..events import VEHICLES
+from . import limits
+from .book import TURNING, Book, Mention, Told
+from .clauses import Clause, Frame, frames
+from .grammar import Actor
+from .lexicon import Piece
+from .limits import Limit
+from .turning import turnings
+
+EVENT_OF = {
+    "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
+    "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle",
+}  # fmt: skip
+"""The event in which a vehicle moves like this; a pedestrian or cyclist is an event whatever they do."""
+PLACE_OF = {"merge": "merge", "cross": "intersection"}
+"""The road that a motion means where nobody moves: "merging", "a crossing"."""
+LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
+"""Up to so many vehicles are this level of traffic; more are heavy."""
+MOST_ALIKE = 5
+
+
+class Happenings:
+    """Reads the events of clause after clause, and remembers who was named and what was told last."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.waiting: Piece | None = None  # a vehicle that has done nothing yet
+        self.beyond: Limit | None = None  # what it did cannot be staged
+        self.topic: Piece | None = None  # the vehicle named last in the sentence
+        self.last: Mention | None = None
+        self.last_sentence = -1
+        self.group: list[Mention] = []  # those told last of which more may be said
+        self.sentence = 0
+        self.led = False  # whether an "after ..." stands before, in the sentence
+        self.ego = False  # whether the clause before speaks of the ego
+
+    def take(self, clause: Clause) -> list[Piece]:
+        """Read a clause; the pieces of its weather and light that turn."""
+        if clause.sentence != self.sentence:
+            self.sentence, self.led, self.topic = clause.sentence, False, None
+        told, turned = Told(clause), list[Piece]()
+        told.lasting = next(iter(clause.of("horizon_s")), None)
+        for frame in frames(clause):
+            frame.by_ego |= self.ego and clause.is_joined and bool(frame.motions) and not frame.actors
+            made = self._events(frame, clause)
+            told.mentions += made
+            self.ego = frame.by_ego
+            if not made and not frame.denied:
+                told.loose += [*frame.sides, *frame.moments]
+        if not told.mentions:
+            told.mentions, turned = turnings(clause, self.book, self.led)
+            told.loose = [piece for piece in told.loose if not (told.mentions and told.mentions[0].give(piece))]
+        if not told.mentions and clause.offset is not None:
+            told.loose.append(clause.offset)
+        self._entitled(told)
+        if told.mentions:
+            self.last, self.last_sentence = told.mentions[-1], clause.sentence
+        self.led = clause.link == "after" and bool(told.mentions)
+        if told.mentions:
+            self.group = told.mentions
+        elif not any(each.is_like for each in self.group):
+            self.group = []
+        self.book.told += _parted(told)
+        return turned
+
+    def traffic(self) -> None:
+        """A vehicle that did nothing is ordinary traffic: so many are so much."""
+        (piece, self.waiting), (beyond, self.beyond) = (self.waiting, None), (self.beyond, None)
+        if piece is None:
+            return
+        actor: Actor = piece.value
+        if beyond is not None:
+            self.book.refuse(beyond, piece)
+            return
+        if actor.count is None:
+            self.book.note("there is traffic", piece)
+        else:
+            level = actor.level or next((level for most, level in LEVELS if actor.count <= most), "heavy")
+            self.book.say("traffic", piece, (level,))
+        if not {"any", "car"} & set(actor.names):
+            self.book.refuse(limits.WHICH_TRAFFIC, piece)
+
+    def _entitled(self, told: Told) -> None:
+        """ "Emergency stop: after 100 m the car ahead brakes" is one event."""
+        title = self.book.told[-1] if self.book.told else None
+        if title is None or not title.clause.is_title or not title.mentions or not told.mentions:
+            return
+        first, titled = told.mentions[0], title.mentions[0]
+        if all(each.kind == first.kind and each.moment is None for each in title.mentions):
+            first.pieces += titled.pieces
+            first.names, first.side = first.names or titled.names, first.side or titled.side
+            title.mentions = []
+
+    # --- a frame --------------------------------------------------------------------------------------------------
+
+    def _events(self, frame: Frame, clause: Clause) -> list[Mention]:
+        """The events of a frame; none where it only names somebody, or denies."""
+        acting = [piece.value for piece in frame.motions if piece.value in EVENT_OF]
+        if frame.by_ego and not frame.actors:
+            return self._by_ego(frame)
+        self.topic = next((piece for piece in frame.actors if not piece.value.is_person), self.topic)
+        if frame.denied:
+            return self._denied(frame, acting)
+        if not frame.actors and acting and self.waiting is not None:
+            frame.actors, self.waiting, self.beyond = [self.waiting], None, None
+        if not frame.actors:
+            return self._again(frame, clause) if clause.of("repeat") else self._by_nobody(frame, acting, clause)
+        made: list[Mention] = []
+        for piece in frame.actors:
+            if piece.near and any(not other.near for other in frame.actors):
+                self.book.refuse(limits.NONE_HERE, piece)
+            elif piece.value.is_person or acting:
+                made += self._by(piece, acting, frame)
+            else:
+                made += self._idle(piece, frame, clause)
+        return made
+
+    def _idle(self, piece: Piece, frame: Frame, clause: Clause) -> list[Mention]:
+        """A vehicle without a motion: it may say more of an event, share its motion, or wait for one to come."""
+        actor: Actor = piece.value
+        single = actor.level is None and (actor.count or 1) == 1
+        bare = next((each for each in self.group if not each.names and each.kind in EVENT_OF.values()), None)
+        if bare is not None and single and (bare.side is None or bare.is_like or not frame.sides):
+            bare.names = tuple(name for name in actor.names if name != "any")  # "two cut-ins, first by a car"
+            bare.pieces.append(piece)
+            self._complete([bare], frame)
+            frame.sides, frame.moments = [], []
+            return []
+        last = self.last if self.last_sentence == clause.sentence else None
+        if last is not None and last.kind in EVENT_OF.values() and (frame.sides or frame.moments):
+            return self._made(last.kind, piece, frame)  # "a van cuts in from the left, another from the right"
+        walks = [motion for motion in frame.motions if motion.value == "walk"]
+        roads = {value for each in self.book.said.get("road", ()) for value in each.values}
+        if walks and frame.sides and ("intersection" in roads or clause.of("road")):
+            return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
+        self.traffic()
+        self.waiting = piece
+        self.beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
+        self.book.note("a vehicle is there", *frame.motions)
+        return []
+
+    def _by(self, piece: Piece, acting: list[str], frame: Frame) -> list[Mention]:
+        """The events of one actor, as many as there are of it."""
+        actor: Actor = piece.value
+        if actor.is_person and acting and acting[0] in ("cut_in", "brake", "merge"):  # "somebody cuts in"
+            piece = replace(piece, value=replace(actor, names=("any",), is_person=False))
+        kind = piece.value.names[0] if piece.value.is_person else EVENT_OF[_chief(acting)]
+        last = self.last
+        if last is not None and last.kind == kind and (frame.again or (last.is_bare and not frame.moments)):
+            last.pieces += [piece, *frame.motions]  # "a broken-down van blocks the lane", "brake lights: the car stops"
+            last.names = last.names or tuple(name for name in piece.value.names if name != "any")
+            self._complete([last], frame)
+            frame.sides, frame.moments = [], []
+            return []
+        return self._made(kind, piece, frame)
+
+    def _made(self, kind: str, piece: Piece, frame: Frame) -> list[Mention]:
+        """Events of a kind by an actor; all take the side, the first takes the moment."""
+        actor: Actor = piece.value
+        if (actor.count or 1) > MOST_ALIKE:
+            self.book.refuse(f"at most {MOST_ALIKE} do the same in a row", piece, nearest=f"{MOST_ALIKE} of them")
+        names = tuple(name for name in actor.names if name != "any")
+        made = [Mention(kind, [], names) for _ in range(int(min(max(actor.count or 1, 1), MOST_ALIKE)))]
+        for mention in made[1:]:
+            mention.is_like = True
+        made[0].pieces += [*([] if frame.again else [piece]), *frame.motions]
+        self._complete(made, frame)
+        self.last = made[-1]
+        return made
+
+    def _complete(self, made: list[Mention], frame: Frame) -> None:
+        for piece in (*frame.sides, *frame.moments):
+            takers = made if piece.kind == "side" else made[:1]
+            if not any([mention.give(piece) for mention in takers]):
+                why = f"the {made[0].kind.replace('_', ' ')} has one already, which is kept"
+                self.book.refuse(why, piece, nearest="two events, one after the other")
+
+    # --- nobody, the ego, and what is denied ----------------------------------------------------------------------
+
+    def _by_nobody(self, frame: Frame, acting: list[str], clause: Clause) -> list[Mention]:
+        """A motion by nobody who is named: somebody cuts in, the vehicle ahead brakes; "a crossing" is a place."""
+        pronoun, last = bool(clause.of("pronoun")), self.last
+        if not acting or (acting[0] in ("stop", "stopped") and (clause.of(*TURNING) or (pronoun and last is None))):
+            self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
+            return []
+        kind = EVENT_OF[_chief(acting)]
+        if last is not None and last.kind == kind and not frame.moments and (not clause.link or acting == ["stop"]):
+            last.pieces += frame.motions  # "brakes hard and comes to a halt" is one event
+            return []
+        if acting[0] in PLACE_OF and not pronoun:
+            self.book.say("road", frame.motions[0], (PLACE_OF[acting[0]],))
+            return []
+        if acting[0] == "slow" and self.topic is None:
+            self.book.refuse(limits.CANNOT["ego_manner"], frame.motions[0])
+            return []
+        named = self.topic.value.names if self.topic is not None and (pronoun or acting[0] == "slow") else ()
+        names = last.names if last is not None and kind == "lead_brakes" else ()
+        made = [Mention(kind, list(frame.motions), names or tuple(name for name in named if name in VEHICLES))]
+        self._complete(made, frame)
+        return made
+
+    def _again(self, frame: Frame, clause: Clause) -> list[Mention]:
+        """ "and another one from the left": what was told last, once more."""
+        if self.last is None or self.last.kind in TURNING:
+            return []
+        made = [Mention(self.last.kind, [*clause.of("repeat"), *frame.motions], self.last.names)]
+        self._complete(made, frame)
+        return made
+
+    def _by_ego(self, frame: Frame) -> list[Mention]:
+        for piece in frame.motions:
+            if piece.value in PLACE_OF:
+                self.book.say("road", piece, (PLACE_OF[piece.value],))
+            elif piece.value == "walk":
+                self.book.note("the ego drives", piece)
+            else:
+                self.book.refuse(limits.EGO_ACTS, piece)
+        return []
+
+    def _denied(self, frame: Frame, acting: list[str]) -> list[Mention]:
+        """ "no cars", "nobody brakes": nothing is staged unless asked for, so only the traffic changes."""
+        for piece in frame.actors:
+            general = not (acting or frame.sides or piece.value.is_lead)
+            vehicles = set(piece.value.names) & {"any", *VEHICLES} if general else set()
+            if {"any", "car"} & vehicles:
+                self.book.say("traffic", piece, ("none",))
+            elif vehicles:
+                self.book.refuse(limits.WHICH_TRAFFIC.why, piece, nearest="no traffic")
+            else:
+                self.book.note("no such event", piece)
+        self.book.note("no such event", *frame.motions, *frame.sides)
+        return []
+
+
+def _chief(acting: list[str]) -> str:
+    """The motion that counts: "brakes to a halt" brakes, "has stopped, blocking the lane" stands."""
+    return next((motion for motion in ("brake", "stopped") if motion in acting), acting[0])
+
+
+def _parted(told: Told) -> list[Told]:
+    """ "before the truck brakes a car cuts in": the first event alone belongs to the conjunction."""
+    if told.clause.link not in ("after", "before", "while") or len(told.mentions) < 2 or told.mentions[1].is_like:
+        return [told]
+    rest = Told(Clause(told.clause.sentence), told.mentions[1:], told.loose)
+    return [replace(told, mentions=told.mentions[:1], loose=[]), rest]

@@ -1,0 +1,223 @@
+"""The order in which events are told to the order in which they happen, and times for those that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ..choices import Range, possible
+from .book import Book, Mention, Told
+from .grammar import Moment
+from .lexicon import Piece
+
+LONG_S = 20.0
+"""A length of time that stands alone and is at least so long is that of the drive, not the time of an event."""
+FIRST_S, GAP_S, ALIKE_S = 5.0, 5.0, 2.0
+"""An event without a time comes this long after the start, after the event before it, and after one of its kind."""
+
+_SUBORDINATE = ("after", "before", "while", "post", "pre", "during")
+
+
+# --- order ----------------------------------------------------------------------------------------------------
+
+
+def narrative(book: Book) -> list[Mention]:
+    """The events in the order in which they happen, which "after", "before" and "meanwhile" may turn round."""
+    tale = _Tale(book)
+    carried: list[Piece] = []
+    for _, sentence in groupby(book.told, key=lambda told: told.clause.sentence):
+        parts = list(sentence)
+        first = next((mention for told in parts for mention in told.mentions), None)
+        carried = [piece for piece in carried if first is None or not first.give(piece)]
+        carried += _attach(book, parts, tale.mentions)
+        tale.add(parts)
+    for piece in carried:  # "a truck cuts in, 6 seconds later", and no more is told
+        if not (tale.mentions and tale.mentions[-1].give(piece)):
+            book.idle(piece)
+    return tale.mentions
+
+
+def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> list[Piece]:
+    """Sides and moments that stand alone go to the next event of the sentence that lacks one, or to the last.
+
+    In a sentence without events they speak of the last one told: "A truck cuts in. Left. 5 seconds.", or of the next,
+    "Ten seconds pass.", which are returned.
+    """
+    last = [] if any(told.mentions for told in sentence) else before[-1:]
+    carried: list[Piece] = []
+    for place, told in enumerate(sentence):
+        for piece in told.loose:
+            later = [mention for each in sentence[place + 1 :] for mention in each.mentions][:1]
+            earlier = [mention for each in sentence[:place] for mention in each.mentions]
+            while len(earlier) > 1 and not earlier[-1].is_like:
+                earlier = earlier[-1:]
+            earlier = earlier[max((i for i, each in enumerate(earlier) if not each.is_like), default=0) :]
+            if piece.kind == "moment" and piece.value.since == "last" and not later:
+                carried.append(piece)
+            elif _is_long(piece) or not any(mention.give(piece) for mention in (*later, *earlier, *last)):
+                book.idle(piece)
+    return carried
+
+
+def _is_long(piece: Piece) -> bool:
+    return piece.kind == "length" and piece.value[1] == "s" and min(possible(piece.value[0])) >= LONG_S
+
+
+class _Tale:
+    """Puts event after event in its place."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.mentions: list[Mention] = []
+
+    def add(self, sentence: Sequence[Told]) -> None:
+        """The events of a sentence."""
+        self.count = 0  # of its clauses with events so far
+        self.lasting: Piece | None = None  # "for 10 s", which a "then" makes a moment
+        self.next_comes = ""  # "before" or "at once": what a clause says of the event after it
+        self.next_counts_from: tuple[Mention, Piece] | None = None
+        self.counts_from_next: tuple[Mention, Piece] | None = None
+        for place, told in enumerate(sentence):
+            recalled = None
+            for mention in told.mentions:
+                recalled = self._recalled(mention, told.clause.link)
+                if recalled is None:
+                    self._put(mention, told)
+                else:
+                    recalled.pieces += mention.pieces
+            if told.mentions:
+                leads = self.count == 0 and place + 1 < len(sentence)
+                self._relate(told, recalled or told.mentions[-1], leads)
+                self.count += 1
+            if told.lasting is not None:
+                self._last()
+                self.lasting = told.lasting
+        self._last()
+
+    def _last(self) -> None:
+        """No "then" came after "for 10 s": it is the length of the drive."""
+        if self.lasting is not None:
+            self.book.say("horizon_s", self.lasting, (self.lasting.value,))
+        self.lasting = None
+
+    def _recalled(self, mention: Mention, link: str) -> Mention | None:
+        """The event told before that a clause such as "after the cut-in" speaks of."""
+        if link not in _SUBORDINATE or mention.moment is not None or mention.side is not None:
+            return None
+        return next((m for m in reversed(self.mentions) if m.kind == mention.kind and mention.to in (None, m.to)), None)
+
+    def _put(self, mention: Mention, told: Told) -> None:
+        """Put an event at its place among those told before."""
+        link, trails = told.clause.link, self.count > 0
+        if self.lasting is not None and link == "next":
+            mention.give(self.lasting.of("length", (self.lasting.value, "s")))
+            self.lasting = None
+        if self.next_counts_from is not None:
+            _count(mention, *self.next_counts_from)
+        if self.counts_from_next is not None:
+            _count(self.counts_from_next[0], mention, self.counts_from_next[1])
+        if self.mentions and (link == "earlier" or self.next_comes == "before" or (link == "after" and trails)):
+            self.mentions.insert(len(self.mentions) - 1, mention)
+        else:
+            mention.at_once |= link == "meanwhile" or self.next_comes == "at once" or (link == "while" and trails)
+            self.mentions.append(mention)
+        self.next_comes, self.next_counts_from, self.counts_from_next = "", None, None
+
+    def _relate(self, told: Told, mention: Mention, leads: bool) -> None:
+        """What a clause says of the event after it, or, where it trails, of the one before."""
+        link, offset = told.clause.link, told.clause.offset
+        if offset is not None and link in ("after", "post"):
+            if leads:
+                self.next_counts_from = mention, offset
+            elif self.mentions[-1] is not mention:
+                _count(self.mentions[-1], mention, offset)
+        if offset is not None and link in ("before", "pre"):
+            if leads:
+                self.counts_from_next = mention, offset
+            elif len(self.mentions) > 1:
+                _count(mention, self.mentions[self.mentions.index(mention) - 1], offset)
+        if link == "pre" or (link == "before" and leads):
+            self.next_comes = "before"
+        elif link == "during" or (link == "while" and leads):
+            self.next_comes = "at once"
+
+
+def _count(later: Mention, earlier: Mention, offset: Piece) -> None:
+    """Let ``later`` come as long after ``earlier`` as ``offset`` says, unless it has its time."""
+    if later.moment is None:
+        later.anchor, later.moment = earlier, Moment(offset.value[0], offset.value[1], "last")
+        later.pieces.append(offset)
+
+
+# --- times ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Dated:
+    """An event with its time, ``value`` (a number, alternatives or a Range) of ``unit``; ``why`` if it was assumed."""
+
+    mention: Mention
+    value: Any
+    unit: str
+    why: str = ""
+
+
+def dated(mentions: Sequence[Mention], speed_mps: float) -> list[Dated]:
+    """Events in their order with a time each. ``speed_mps`` turns seconds into metres where both are counted."""
+    result: list[Dated] = []
+    for place, mention in enumerate(mentions):
+        following = mentions[place + 1] if place + 1 < len(mentions) else None
+        if mention.moment is None and following is not None and following.at_once and following.moment is not None:
+            mention.moment = following.moment  # "a truck cuts in while, at 8 s, ..."
+        last = next((d for d in result if d.mention is mention.anchor), result[-1] if result else None)
+        result.append(
+            _said(mention, last, speed_mps) if mention.moment is not None else _unsaid(mention, last, speed_mps)
+        )
+    _squeeze(result)
+    return result
+
+
+def _said(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:
+    moment = mention.moment
+    assert moment is not None
+    if last is None or moment.since == "start":
+        return Dated(mention, moment.value, moment.unit)
+    factor = 1.0 if moment.unit == last.unit else speed_mps if last.unit == "m" else 1 / speed_mps
+    reached = max(possible(last.value)) / factor if moment.unit != last.unit else max(possible(last.value))
+    if moment.since in ("open", "post") and min(possible(moment.value)) > reached:
+        return Dated(mention, moment.value, moment.unit)
+    why = "" if moment.since == "last" else "counted from the event before"
+    return Dated(mention, _plus(last.value, moment.value, factor), last.unit, why)
+
+
+def _unsaid(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:
+    if last is None:
+        return Dated(mention, FIRST_S, "s", "no time is said")
+    if mention.at_once and mention.kind != last.mention.kind:
+        return Dated(mention, last.value, last.unit, "at the time of the other")
+    gap, factor = ALIKE_S if mention.is_like else GAP_S, 1.0 if last.unit == "s" else speed_mps
+    return Dated(
+        mention, _plus(max(possible(last.value)), gap, factor), last.unit, "no time is said, after the one before"
+    )
+
+
+def _plus(value: Any, more: Any, factor: float) -> Any:
+    """The sum of two times, the second times ``factor``; of ranges and alternatives, a range."""
+    ends = [round(end(possible(value)) + end(possible(more)) * factor, 2) for end in (min, max)]
+    return ends[0] if ends[0] == ends[1] else Range(*ends)
+
+
+def _squeeze(events: Sequence[Dated]) -> None:
+    """Where assumed times reach beyond a time that is said and follows, they share what is before it."""
+    for place, event in enumerate(events):
+        first = place
+        while first > 0 and events[first - 1].why and events[first - 1].unit == event.unit and not event.why:
+            first -= 1
+        end = min(possible(event.value))
+        if first < place and max(possible(events[place - 1].value)) >= end and not event.mention.at_once:
+            begin = max(possible(events[first - 1].value)) if first and events[first - 1].unit == event.unit else 0.0
+            for step, squeezed in enumerate(events[first:place], 1):
+                share = step / (place - first + 1)
+                squeezed.value = round(begin + (end - begin) * share, 2) if begin < end else end

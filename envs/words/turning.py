@@ -1,0 +1,67 @@
+"""Weather and time of day that turn: "it starts to rain", "the fog lifts", "day to night", 雨转雪."""
+
+from __future__ import annotations
+
+from ..choices import possible
+from .book import TURNING, Book, Mention, Said, turning_key
+from .clauses import Clause
+from .lexicon import Piece
+
+
+def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list[Piece]]:
+    """What turns in a clause, and the pieces that say so. ``led``: an "after ..." stands before it."""
+    named, becoming = clause.of(*TURNING), clause.of("becomes")
+    ends = [*clause.of("over"), *(piece for piece in clause.of("motion") if "stop" in piece.value)]
+    verbs = [*ends, *clause.of("turn", "start")]
+    if clause.of("not") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
+        return [], []
+    if ends and not named and not becoming:
+        return _it_ends(clause, ends, book)
+    if not (becoming or (named and (verbs or _is_later(clause, led)))):
+        return [], []
+    made = [Mention(turning_key(piece.value), [piece], to=piece.value) for piece in becoming]
+    for key in TURNING:
+        values = [piece for piece in named if piece.kind == key]
+        if not values:
+            continue
+        changes = bool(clause.of("turn")) and len(values) > 2  # "from day to dusk to night"
+        before, after = (values[:1], values[1:]) if changes else (values[:-1], values[-1:])
+        if any(mention.kind == key for mention in made):
+            before, after = values, []
+        elif ends and len(values) == 1:
+            before, after = values, []
+            to = "clear" if key == "weather" else "night" if values[0].value == "dusk" else "day"
+            made.append(Mention(key, [*values, *ends], to=to))
+        for piece in before:
+            _was(key, piece, book)
+        made += [Mention(key, [piece, *verbs], to=piece.value) for piece in after]
+    return made, [*named, *becoming, *verbs]
+
+
+def _begins_so(clause: Clause) -> bool:
+    """ "The weather starts clear": only what was not there can start, and clear weather is not said to."""
+    pieces = [piece for piece in clause.pieces if piece.kind in ("start", "turn", "over", *TURNING)]
+    return [piece.kind for piece in pieces] == ["start", "weather"] and pieces[1].value == "clear"
+
+
+def _is_later(clause: Clause, led: bool) -> bool:
+    """Whether a clause that only names weather speaks of a time to come: "fog at 20 s", "then snow"."""
+    alone = len(clause.of("length", *TURNING)) == len(clause.pieces)  # "5 s fog", and not "30 s of foggy highway"
+    dated = bool(clause.of("moment")) or (bool(clause.of("length")) and alone)
+    return dated or led or clause.link in ("next", "later", "before", "pre")
+
+
+def _it_ends(clause: Clause, ends: list[Piece], book: Book) -> tuple[list[Mention], list[Piece]]:
+    """ "Rain starts at 10 s and ends at 40 s", "drizzle. Then it stops": the weather told last."""
+    bad = [each for each in book.said.get("weather", ()) if set(each.values) - {"clear"}]
+    if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment") or clause.is_joined):
+        return [], []
+    return [Mention("weather", list(ends), to="clear")], ends
+
+
+def _was(key: str, piece: Piece, book: Book) -> None:
+    """ "rain turns to snow": it rains before, unless it turned before."""
+    if key in book.implied or book.was_told(key):
+        book.note("what it was before", piece)
+    else:
+        book.implied[key] = Said(piece, tuple(possible(piece.value)))
