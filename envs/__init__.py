@@ -6,7 +6,11 @@
 import gymnasium as gym
 
 if "worldsim/RoadCam-v0" not in gym.registry:
-    gym.register(id="worldsim/RoadCam-v0", entry_point="envs.reference.roadcam:RoadCamEnv")
+    gym.register(
+        id="worldsim/RoadCam-v0",
+        entry_point="envs.reference.roadcam:RoadCamEnv",
+        vector_entry_point="envs.reference.vector:road_cams",
+    )
 if "worldsim/Drive-v0" not in gym.registry:
     gym.register(
         id="worldsim/Drive-v0",

@@ -4,6 +4,11 @@ Axis legend: ... any batch shape. Each term is a named array (...); the scalar i
 that nothing is rewarded that cannot be read in ``info``. They are computed from state (exact, or predicted by the
 model's heads), never from a reward number that a model guesses and a policy exploits. Nothing but driving on along
 the lane earns anything: standing, spinning, going against the lane, driving beside it or far too fast all earn less.
+
+What is wrong with how one drives (beside the lane, askew, too close) is paid for by the way driven, not by the time:
+each such term is scaled by ``pace``. So standing earns nothing, and costs nothing, wherever and however one stands; and
+an end costs more than braking to a stop (within 60 degrees of the lane, at up to the target speed). Whoever fears the
+future does better to stop than to crash, or to lose the model's trust. ``agents.judging.probes`` try all of this.
 """
 
 from __future__ import annotations
@@ -21,12 +26,13 @@ WEIGHTS: dict[str, float] = {
     "progress": 1.0,
     "lane_keeping": 0.5,
     "heading": 0.3,
-    "comfort": 0.1,
-    "headway": 0.6,
-    "offroad": 5.0,
-    "collision": 10.0,
+    "comfort": 0.5,
+    "headway": 1.0,
+    "offroad": 30.0,
+    "collision": 30.0,
 }
-"""The reward is the sum of weight times term. ``progress`` lies in [-1, 1], every other term in [-1, 0]."""
+"""The reward is the sum of weight times term. ``progress`` lies in [-1, 1], every other term in [-1, 0]; the last two
+are -1 at the end that they bring about."""
 
 END_PROBABILITY = 0.5
 HALF_LANE_M = 1.75
@@ -63,6 +69,11 @@ def progress(state: DriveState) -> Array:
     return np.clip(np.minimum(ratio, 1.0) - 3.0 * over, -1.0, 1.0)
 
 
+def pace(state: DriveState) -> Array:
+    """Speed over the target speed, at most 1."""
+    return np.minimum(np.asarray(state.speed) / np.maximum(state.target_speed, 1.0), 1.0)
+
+
 def headway(state: DriveState) -> Array:
     """0 with room ahead, towards -1 when following too closely or closing in too fast."""
     wanted = STANDSTILL_M + HEADWAY_S * np.asarray(state.speed)
@@ -72,18 +83,24 @@ def headway(state: DriveState) -> Array:
     return -np.maximum(close, fast)
 
 
+def _hazard(probability: Array) -> Array:
+    """-1 where the drive ends by it, else 0: a doubt that lasts must not cost more than the end that it is about."""
+    return -(np.asarray(probability) >= END_PROBABILITY).astype(np.float64)
+
+
 def terms(state: DriveState) -> dict[str, Array]:
     """Each named term (...), unweighted, in the order of ``WEIGHTS``."""
     lateral = np.asarray(state.speed) * np.asarray(state.yaw_rate) / MAX_LATERAL_MPS2
     pedal = np.asarray(state.acceleration) / MAX_BRAKING_MPS2
+    way = pace(state)
     return {
         "progress": progress(state),
-        "lane_keeping": -(np.minimum(np.abs(state.lane_offset) / HALF_LANE_M, 1.0) ** 2),
-        "heading": -np.minimum(np.abs(state.heading_error) / (np.pi / 4), 1.0),
+        "lane_keeping": -way * np.minimum(np.abs(state.lane_offset) / HALF_LANE_M, 1.0) ** 2,
+        "heading": -way * np.minimum(np.abs(state.heading_error) / (np.pi / 4), 1.0),
         "comfort": -np.clip(0.5 * (lateral**2 + pedal**2), 0.0, 1.0),
-        "headway": headway(state),
-        "offroad": -np.clip(state.offroad, 0.0, 1.0),
-        "collision": -np.clip(state.collision, 0.0, 1.0),
+        "headway": way * headway(state),
+        "offroad": _hazard(state.offroad),
+        "collision": _hazard(state.collision),
     }
 
 

@@ -56,7 +56,7 @@ class DriveCore:
         c = self.world.config
         self.engine = Engine(self.world, EngineConfig(settings.steps, min(16, c.dynamics.finest_steps)))
         self.planner = Planner(settings, self.bank)
-        self.scenario = self.planner.template(settings.scenario)
+        self.scenarios = self.planner.templates(settings.scenario, count)
         self.cameras = {"front": camera_of(self.world)}
         self.observation_space = spaces.observation_space(self.cameras)
         if not settings.pixels:
@@ -75,10 +75,12 @@ class DriveCore:
         options = options or {}
         for key in options:
             choose(key, RESET_OPTIONS, "reset option")
-        template = self.planner.template(options["scenario"]) if "scenario" in options else self.scenario
-        starts = np.broadcast_to(np.asarray(options.get("start"), dtype=object), len(self.drives))[index]
-        plans = [self.planner.plan(template, rng, start) for rng, start in zip(rngs, starts, strict=True)]
-        self.scenario = template
+        count, scenarios = len(self.drives), self.scenarios
+        if "scenario" in options:
+            scenarios = self.planner.templates(options["scenario"], count)
+        starts = np.broadcast_to(np.asarray(options.get("start"), dtype=object), count)
+        plans = [self.planner.plan(scenarios[i], rng, starts[i]) for i, rng in zip(index, rngs, strict=True)]
+        self.scenarios = scenarios
         banked = np.array([plan.row >= 0 for plan in plans])
         for chosen in (banked, ~banked):
             if chosen.any():
@@ -210,6 +212,10 @@ class DriveCore:
             lead_distance=d.said("lead_distance_m"), closing_speed=d.said("closing_speed_mps"),
             target_speed=d.target_speed,
         )  # fmt: skip
+
+    def hazards(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Probabilities (b,) that the ego leaves the road, or collides, within the next second."""
+        return {name: self.drives.said(name).copy() for name in ("offroad_soon", "collision_soon")}
 
     def pictures(self) -> list[FrameArray]:
         """Each drive's present frame, enlarged, (h, w, 3)."""

@@ -132,8 +132,11 @@ class DriveEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     @property
     def hazards(self) -> dict[str, float]:
-        """Probabilities that the ego leaves the road, or collides, within the next second."""
-        return {name: float(self._core.drives.said(name)[0]) for name in ("offroad_soon", "collision_soon")}
+        """Probabilities that the ego leaves the road, or collides, within the next second.
+
+        Not in ``info``: the reference world cannot know them at the time of the step.
+        """
+        return {name: float(values[0]) for name, values in self._core.hazards().items()}
 
     def _observe(self) -> dict[str, Any]:
         seen = {key: value[0] for key, value in self._core.observe().items()}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from worldsim.engine.starts import StartBank
-from worldsim.text import TextEncoder, parse_fields
+from worldsim.text import TextEncoder
 from worldsim.types import (
     COMMANDS,
     FRAME_RATE_HZ,
@@ -24,7 +24,9 @@ from worldsim.types import (
 )
 
 from ..scenario import Scenario, list_scenarios, load_scenario
-from .settings import DriveSettings
+from ..words import GrammarParser
+from ..words.neighbours import ByLetters
+from .settings import DriveSettings, Scenarios
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,22 @@ class Planner:
         self.words: Tensor | None = None
         if settings.caption is not None:
             self.words = torch.from_numpy(TextEncoder().encode([settings.caption])[0])
-            said = parse_fields(settings.caption)
-            self.overrides = {key: value for key in SCENE_VOCABULARY if (value := getattr(said, key)) is not None}
+            said = GrammarParser(ByLetters()).parse(settings.caption).asked
+            self.overrides = {key: said[key] for key in (*SCENE_VOCABULARY, "command") if key in said}
         self.overrides |= settings.overrides
+
+    def templates(self, scenario: Scenarios, count: int) -> list[Scenario]:
+        """The scenario of each of ``count`` drives: one for all, or several dealt in turn, drive i the i-th modulo n.
+
+        ValueError as in ``template``, for an empty list, and for more than ``count``: some would never be driven.
+        """
+        several = options(scenario)
+        if not 1 <= len(several) <= count:
+            raise ValueError(
+                f"scenario: expected one, or a list of 1 to {count} (the number of drives), got {len(several)} of them"
+            )
+        loaded = [self.template(each) for each in several]
+        return [loaded[i % len(loaded)] for i in range(count)]
 
     def template(self, scenario: str | Scenario) -> Scenario:
         """The scenario with everything that was overridden. ValueError for an unknown name or a bad value.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from worldsim.checkpoint import DEFAULT_WORLD, load_world, world_folder
 from worldsim.checkpoint import FILE_NAME as WORLD_FILE
+from worldsim.device import check_device
 from worldsim.engine.starts import FILE_NAME as STARTS_FILE
 from worldsim.engine.starts import StartBank
 from worldsim.errors import choose, nearest
@@ -16,6 +18,8 @@ from worldsim.types import FRAME_RATE_HZ, SCENE_VOCABULARY, CameraSpec
 from worldsim.world_model import WorldModel
 
 from ..scenario import Scenario
+
+Scenarios = str | Scenario | Sequence[str | Scenario]
 
 STARTS = ("auto", "bank", "imagine")
 OVERRIDES = ("weather", "time_of_day", "traffic")
@@ -28,7 +32,7 @@ class DriveSettings:
     The first five, and ``max_steps``, mean what they mean in ``RoadCamEnv``. Raises ValueError for a bad value.
     """
 
-    scenario: str | Scenario = "highway"  # name of a shipped scenario, path of a YAML file, or a Scenario
+    scenario: Scenarios = "highway"  # name of a shipped scenario, path of a YAML file, a Scenario; or a list, by drive
     weather: str | None = None  # overrides the scenario's, as do the next two
     time_of_day: str | None = None
     traffic: str | None = None
@@ -40,7 +44,7 @@ class DriveSettings:
     steps: int = 4  # sampling passes a frame: 1, 2, 4, ...
     pixels: bool = True  # False: observe `latents` (n, d) instead of `camera`, and decode nothing
     min_trust: float = 0.0  # truncate when trust, averaged over half a second, falls below
-    device: str = "cpu"
+    device: str = "cpu"  # "cuda", "cuda:1", ...
 
     def __post_init__(self) -> None:
         for key in OVERRIDES:
@@ -51,6 +55,7 @@ class DriveSettings:
             raise ValueError(f"max_steps: expected a whole number of at least 1, got {self.max_steps}")
         if not 0.0 <= self.min_trust <= 1.0:
             raise ValueError(f"min_trust: expected a number in [0, 1], got {self.min_trust}")
+        check_device(self.device)
 
     @classmethod
     def of(cls, **settings: Any) -> DriveSettings:

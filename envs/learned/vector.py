@@ -17,14 +17,14 @@ from gymnasium.vector.utils import batch_space
 
 from worldsim.errors import choose
 from worldsim.types import FrameArray
+from worldsim.world_model import WorldModel
 
 from .. import spaces
-from ..scenario import Scenario
 from .core import DriveCore
 from .drive import DriveEnv
 from .drives import Drives, objects
 from .infos import masked, single
-from .settings import DriveSettings
+from .settings import DriveSettings, Scenarios
 
 Bools = npt.NDArray[np.bool_]
 Stepped = tuple[dict[str, Any], npt.NDArray[np.float64], Bools, Bools, dict[str, Any]]
@@ -35,13 +35,15 @@ class DriveVectorEnv(gym.vector.VectorEnv[dict[str, Any], np.ndarray, np.ndarray
 
     Args:
         num_envs: how many drives.
+        scenario: one for all drives, or a list of at most ``num_envs`` that is dealt in turn: drive ``i`` is always
+            in scenario ``i % n``. The reset option "scenario" takes the same, and stays.
         autoreset_mode: what happens to a drive that ended. NEXT_STEP: the next step begins it anew, whatever its
             action. SAME_STEP: it begins anew at once; ``info["final_obs"]`` and ``info["final_info"]`` hold its end.
             DISABLED: the caller resets it, with ``reset(options={"reset_mask": ended})``, before the next step.
         others: as in ``DriveEnv``.
 
-    Drive ``i`` of ``reset(seed=s)`` is the drive of a ``DriveEnv`` reset with seed ``s + i``. All that is returned is
-    the caller's own. The option "start" may be one index of the bank or a list, one for each drive.
+    Drive ``i`` of ``reset(seed=s)`` is the drive of a ``DriveEnv`` in its scenario reset with seed ``s + i``. All that
+    is returned is the caller's own. The option "start" may be one index of the bank or a list, one for each drive.
     """
 
     metadata = DriveEnv.metadata
@@ -49,7 +51,7 @@ class DriveVectorEnv(gym.vector.VectorEnv[dict[str, Any], np.ndarray, np.ndarray
     def __init__(
         self,
         num_envs: int = 1,
-        scenario: str | Scenario = "highway",
+        scenario: Scenarios = "highway",
         render_mode: str | None = None,
         weather: str | None = None,
         time_of_day: str | None = None,
@@ -161,6 +163,16 @@ class DriveVectorEnv(gym.vector.VectorEnv[dict[str, Any], np.ndarray, np.ndarray
     def starts(self) -> npt.NDArray[np.int64]:
         """The bank's start (b,) that each drive began from; -1: imagined."""
         return self._core.drives.start.copy()
+
+    @property
+    def world(self) -> WorldModel:
+        """What draws the drives; it is shared and never written to."""
+        return self._core.world
+
+    @property
+    def hazards(self) -> dict[str, npt.NDArray[np.float64]]:
+        """As ``DriveEnv.hazards``, each (b,)."""
+        return self._core.hazards()
 
     # --- inside -------------------------------------------------------------------------------------------------
 

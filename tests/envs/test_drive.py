@@ -17,7 +17,7 @@ from envs.scenario import Scenario
 from worldsim.checkpoint import ModelCard, save_world
 from worldsim.types import COMMANDS
 
-from .learned_worlds import BANK, CALM, WORLD, drive, world_saying
+from .learned_worlds import BANK, CALM, WORLD, drive, drives, world_saying
 
 AHEAD = np.zeros(2, np.float32)
 LEFT = np.array([0.5, 0.0], np.float32)
@@ -148,9 +148,14 @@ def test_lost_trust_truncates() -> None:
 
 
 def test_hazards_look_a_second_ahead() -> None:
-    env = drive(world_saying(offroad_soon=9.0, collision_soon=-9.0))
+    world = world_saying(offroad_soon=9.0, collision_soon=-9.0)
+    env = drive(world)
     env.reset(seed=0)
     assert env.hazards["offroad_soon"] > 0.99 and env.hazards["collision_soon"] < 0.01
+    many = drives(2, world)
+    many.reset(seed=0)
+    assert {name: values.shape for name, values in many.hazards.items()} == dict.fromkeys(env.hazards, (2,))
+    assert (many.hazards["offroad_soon"] > 0.99).all() and (many.hazards["collision_soon"] < 0.01).all()
 
 
 # --- state as a value -----------------------------------------------------------------------------------------------
@@ -246,6 +251,8 @@ def test_bad_settings_are_refused() -> None:
         drive(steps=3)
     with pytest.raises(ValueError, match="min_trust"):
         drive(min_trust=2.0)
+    with pytest.raises(ValueError, match=r"device: .*got 'cuda:99'; say device=cpu"):
+        drive(device="cuda:99")
     other = world_saying()
     other.scale.mean.add_(1.0)
     with pytest.raises(ValueError, match="made for another world"):

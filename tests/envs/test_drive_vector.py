@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import gymnasium as gym
@@ -140,6 +141,50 @@ def test_seeds_and_options_reach_each_drive() -> None:
     assert env.starts.tolist() == [5, 5, 5]
     with pytest.raises(ValueError, match="expected one for each of num_envs=3, got 2"):
         env.reset(seed=[1, 2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("start", ["auto", "imagine"])
+def test_scenarios_are_dealt_to_the_drives_in_turn(start: str, mode: AutoresetMode) -> None:
+    """Drive i is that of a DriveEnv in scenario i % n with seed s + i, and stays in it when it begins anew."""
+    names = ("highway", "night_rain")
+    settings: dict[str, Any] = {"start": start, "max_steps": 2}
+    ours = drives(COUNT, CALM, scenario=names, autoreset_mode=mode, **settings)
+    makers = [functools.partial(drive, CALM, scenario=names[i % 2], **settings) for i in range(COUNT)]
+    theirs = SyncVectorEnv(makers, autoreset_mode=mode)
+    assert_same(ours.reset(seed=5), theirs.reset(seed=5))
+    for action in actions(2):
+        assert_same(ours.step(action), theirs.step(action))
+    if mode == AutoresetMode.DISABLED:
+        options = {"reset_mask": np.array([False, True, True])}
+        (_, info), other = ours.reset(options=dict(options)), theirs.reset(options=dict(options))
+        assert_same(info["scenario"], other[1]["scenario"])
+        assert info["scenario"].tolist()[1:] == ["night_rain", "highway"]
+        return
+    *_, info = last = ours.step(actions(1)[0])
+    assert_same(last, theirs.step(actions(1)[0]))
+    assert info["scenario"].tolist() == ["highway", "night_rain", "highway"]
+
+
+def test_scenarios_can_be_dealt_at_reset() -> None:
+    env = drives(3, CALM, max_steps=1)
+    for scenario, expected in (
+        (["night_rain", "highway"], ["night_rain", "highway", "night_rain"]),
+        (None, ["night_rain", "highway", "night_rain"]),
+        ("highway", ["highway"] * 3),
+    ):
+        _, info = env.reset(seed=0, options={} if scenario is None else {"scenario": scenario})
+        assert info["scenario"].tolist() == expected
+    with pytest.raises(ValueError, match="did you mean 'highway'"):
+        env.reset(options={"scenario": ["night_rain", "higway"]})
+    _, info = env.reset(seed=0)
+    assert info["scenario"].tolist() == ["highway"] * 3, "a refused reset changed the scenario"
+    with pytest.raises(ValueError, match=r"a list of 1 to 3 \(the number of drives\), got 4 of them"):
+        drives(3, scenario=["highway"] * 4)
+    with pytest.raises(ValueError, match="got 0 of them"):
+        env.reset(options={"scenario": []})
+    with pytest.raises(ValueError, match="a list of 1 to 1"):
+        drive(scenario=["highway", "night_rain"])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from envs import rewards
+from envs.kinematics import MAX_BRAKING_MPS2, STEP_S
 from worldsim.types import LEAD_RANGE_M
 
 
@@ -53,12 +54,37 @@ def test_misbehaving_earns_less_than_lane_keeping(exploit: str) -> None:
 
 
 def test_standing_and_spinning_earn_nothing() -> None:
-    assert score(state(speed=0.0)) <= 0.0
+    for where in (state(speed=0.0), state(speed=0.0, lane_offset=1.7, heading_error=1.5, lead_distance=0.5)):
+        assert score(where) == pytest.approx(0.0)
     assert np.mean([score(moment) for moment in EXPLOITS["spinning where little is asked"]]) < 0.0
 
 
 def test_waiting_behind_a_standing_vehicle_is_not_punished() -> None:
     assert score(state(speed=0.0, lead_distance=3.0)) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("target_speed", [9.0, 16.0, 26.0])
+@pytest.mark.parametrize("hazard", ["offroad", "collision"])
+def test_an_end_costs_more_than_braking_to_a_stop_from_the_worst_of_states(hazard: str, target_speed: float) -> None:
+    """So a policy that fears the future stops rather than crash. The state is held at its worst all the way."""
+    end = score(state(speed=0.0, **{hazard: 1.0}))
+    for heading_error in np.radians([0.0, 30.0, 60.0]):
+        speeds = np.arange(target_speed, 0.0, -MAX_BRAKING_MPS2 * STEP_S)
+        stopping = [
+            state(
+                speed=speed, acceleration=-MAX_BRAKING_MPS2, heading_error=heading_error, lane_offset=1.75,
+                lead_distance=0.5, target_speed=target_speed,
+            )
+            for speed in speeds
+        ]  # fmt: skip
+        assert end < sum(map(score, stopping)), f"at {np.degrees(heading_error):.0f} degrees"
+
+
+def test_faults_cost_by_the_way_driven_and_not_by_the_time() -> None:
+    fault = dict(lane_offset=1.2, heading_error=0.2, lead_distance=4.0)
+    slow, fast = (rewards.terms(state(speed=speed, **fault)) for speed in (2.0, 4.0))
+    for name in ("lane_keeping", "heading"):
+        assert fast[name] == pytest.approx(2 * slow[name]) and fast[name] < 0
 
 
 def test_terms_are_named_bounded_and_summed_by_their_weights() -> None:
@@ -78,6 +104,12 @@ def test_terms_are_named_bounded_and_summed_by_their_weights() -> None:
         assert (value <= (1 if name == "progress" else 0)).all()
     expected = sum(rewards.WEIGHTS[name] * value for name, value in values.items())
     np.testing.assert_allclose(rewards.total(values), expected)
+
+
+def test_a_doubt_that_ends_nothing_costs_nothing() -> None:
+    for hazard in ("offroad", "collision"):
+        assert score(state(**{hazard: 0.49})) == score(state())
+        assert score(state(**{hazard: 0.5})) < score(state()) - 10
 
 
 @pytest.mark.parametrize(("offroad", "collision", "ends"), [(0.0, 0.0, False), (0.6, 0.0, True), (0.0, 0.5, True)])

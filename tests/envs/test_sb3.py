@@ -5,7 +5,6 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 pytest.importorskip("stable_baselines3", reason="needs the extra `rl`: pip install 'worldsim[rl]'")
 
@@ -42,10 +41,7 @@ def test_other_autoreset_modes_are_refused() -> None:
 
 
 def test_the_reference_world_fits_too() -> None:
-    batch = gym.make_vec(
-        "worldsim/RoadCam-v0", num_envs=2, vectorization_mode="sync", max_steps=2,
-        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-    )  # fmt: skip
+    batch = gym.make_vec("worldsim/RoadCam-v0", num_envs=2, max_steps=2, autoreset_mode="SameStep")
     env = SB3VecEnv(batch)
     env.reset()
     env.step(np.zeros((2, 2), np.float32))
