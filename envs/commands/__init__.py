@@ -13,6 +13,15 @@ ROLLOUT = Command(
     place=70,
 )
 
+PARSE_SCENE = Command(
+    "parse-scene",
+    summary="read a scene in words, English or Chinese, and say what it asks for and what cannot be had",
+    example='text="rainy night, a truck cuts in from the left after five seconds" out=mine.yaml',
+    config="envs.commands.parse_scene:ParseSceneConfig",
+    run="envs.commands.parse_scene:parse_scene_command",
+    place=65,
+)
+
 PLAY = Command(
     "play",
     summary="drive the learned world yourself, in the terminal",
@@ -20,13 +29,4 @@ PLAY = Command(
     config="envs.commands.play:PlayConfig",
     run="envs.commands.play:play",
     place=75,
-)
-
-DEMO = Command(
-    "demo",
-    summary="drive the learned world beside the reference world and write a page that shows and measures both",
-    example="out=demo seconds=20",
-    config="envs.commands.demo:DemoConfig",
-    run="envs.commands.demo:demo",
-    place=5,
 )

@@ -6,8 +6,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from worldsim.checkpoint import DEFAULT_WORLD, read_card
 from worldsim.engine.starts import StartBank
 from worldsim.errors import choose
 from worldsim.schema import option
-from worldsim.serving.page import write_page
+from worldsim.serving.page import Scene, Section, write_page
 from worldsim.storage import write_json
 from worldsim.types import FRAME_RATE_HZ
 from worldsim.world_model import WorldModel
@@ -53,15 +53,21 @@ class DemoConfig:
             raise ValueError("scenarios: expected at least one, got none")
 
 
-def demo(config: DemoConfig) -> None:
-    """Drive, film, measure and write the page; say where it lies and what to type next.
-
-    Raises ValueError for an unknown world or scenario, or a world without starts.
-    """
-    began = time.perf_counter()
+def check(config: DemoConfig) -> tuple[WorldModel, StartBank]:
+    """The world and its starts. ValueError for an unknown world or scenario, or a world without starts."""
     model, bank = open_world(config.world)
     for name in config.scenarios:
         choose(name, bank.scenarios, "scenario of this world's starts")
+    return model, bank
+
+
+def demo(config: DemoConfig, opening: Callable[[], Sequence[Section | Scene]] = tuple) -> None:
+    """Drive, film, measure and write the page; say where it lies and what to type next.
+
+    ``opening`` is asked, when all that is done, for what the page shows first. Raises ValueError as ``check`` does.
+    """
+    began = time.perf_counter()
+    model, bank = check(config)
     drawn = [
         Drawn(twins, measure(twins), film(twins, config.out / f"{place}-{twins.scenario}"))
         for place, twins in enumerate(_driven(config, model, bank), 1)
@@ -70,7 +76,7 @@ def demo(config: DemoConfig) -> None:
     write_json(config.out / FIGURES_NAME, [each.figures() for each in drawn])
     following = [f"{line} world={config.world}" if config.world != DEFAULT_WORLD else line for line in _next(config)]
     page = demo_page(drawn, read_card(config.world), model, config.steps, config.sight, minutes, following)
-    path = write_page(config.out / PAGE_NAME, page)
+    path = write_page(config.out / PAGE_NAME, replace(page, opening=opening()))
     print(
         f"{len(drawn)} drives of {config.seconds:g} s, driven, filmed and measured in {minutes:.1f} minutes\n"
         f"look at:   {path.resolve().as_uri()}\n"

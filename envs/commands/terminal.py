@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -92,14 +93,27 @@ class Keyboard:
     """Keys as they are typed; made by ``taken_over``."""
 
     def __init__(self, handle: int) -> None:
-        self._handle, self._rest = handle, ""
+        self._handle, self._rest, self._interrupted = handle, "", False
+
+    def interrupt(self, *_: object) -> None:
+        """Ctrl-C, as a signal handler: it is the key q; pressed once more, an interrupt as ever.
+
+        An interrupt that is raised wherever the program happens to be can be lost: Python drops what is raised while
+        an object is being destroyed.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
 
     def until(self, moment: float) -> list[str]:
         """Keys typed until ``time.monotonic()`` is ``moment``; those that wait already, in any case."""
         keys: list[str] = []
         while True:
             left = max(moment - time.monotonic(), 0.0)
-            if not select.select([self._handle], [], [], left)[0]:
+            ready = select.select([self._handle], [], [], left)[0]
+            if self._interrupted:
+                return [*keys, "q"]
+            if not ready:
                 return keys
             typed = os.read(self._handle, 1024)
             if not typed:
@@ -115,13 +129,15 @@ def taken_over() -> Iterator[Keyboard]:
     import tty
 
     handle = sys.stdin.fileno()
-    before = termios.tcgetattr(handle)
+    before, keyboard = termios.tcgetattr(handle), Keyboard(handle)
+    heard = signal.signal(signal.SIGINT, keyboard.interrupt)
     try:
-        tty.setcbreak(handle)  # Ctrl-C stays an interrupt
+        tty.setcbreak(handle)
         sys.stdout.write(ENTER)
         sys.stdout.flush()
-        yield Keyboard(handle)
+        yield keyboard
     finally:
+        signal.signal(signal.SIGINT, heard)
         termios.tcsetattr(handle, termios.TCSADRAIN, before)
         sys.stdout.write(LEAVE)
         sys.stdout.flush()

@@ -166,6 +166,7 @@ class _Recording:
         return self.infos[-1]
 
     def track(self) -> Track:
+        """All that was seen, as arrays."""
         labels = [[info["labels"][name] for name in LABEL_FIELDS] for info in self.infos]
         return Track(
             np.stack(self.frames),
