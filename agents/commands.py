@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from worldsim.cli.command import Command
 
+DEMO = Command(
+    "demo",
+    summary="teach a policy in the learned world, drive both worlds side by side and write a page that shows it all",
+    example="out=demo policy_minutes=4",
+    config="agents.demo.command:DemoConfig",
+    run="agents.demo.command:run",
+    place=5,
+)
+
 COLLECT = Command(
     "collect",
     summary="drive the reference world with good and bad drivers and record episodes",
@@ -29,4 +38,31 @@ RELEASE = Command(
     config="agents.release:ReleaseConfig",
     run="agents.release:release",
     place=80,
+)
+
+TRAIN_AGENT = Command(
+    "train-agent",
+    summary="train a driving policy inside the learned world, in the reference world or on recorded drives",
+    example="method=imagination world=Drive-v0 minutes=10 out=runs/agent",
+    config="agents.learning.train:TrainAgentConfig",
+    run="agents.learning.train:train_agent",
+    place=90,
+)
+
+EVAL_AGENT = Command(
+    "eval-agent",
+    summary="drive a fixed list of drives with any agents in either world and print a table with intervals",
+    example="agents=[scripted,random,runs/agent] world=RoadCam-v0 episodes=40",
+    config="agents.judging.evaluate:EvalAgentConfig",
+    run="agents.judging.evaluate:run",
+    place=95,
+)
+
+EXPORT_AGENT = Command(
+    "export-agent",
+    summary="write a policy as one ONNX file that drives from camera frames, and check that it drives the same",
+    example="agent=runs/agent out=policy.onnx",
+    config="agents.policy.export:ExportAgentConfig",
+    run="agents.policy.export:run",
+    place=97,
 )

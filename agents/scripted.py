@@ -57,6 +57,7 @@ class ScriptedDriver:
         self.style, self.name = style, name
 
     def reset(self, env: Any, rng: np.random.Generator) -> None:
+        """Begin a drive in ``env``, which was just reset; all chance of this drive comes from ``rng``."""
         self.env, self.rng = env.unwrapped, rng
         self.truth: Truth = self.env.truth
         self.cruise = self.env.scenario.target_speed_mps * float(rng.uniform(*self.style.speed))
@@ -65,6 +66,7 @@ class ScriptedDriver:
         self.bias = 0.0  # a lasting wish to drive beside the lane's centre, for drivers that misbehave
 
     def act(self) -> FloatArray:
+        """The action (2,) in [-1, 1] for what is true now."""
         self.truth = self.env.truth
         self._choose_lane()
         path = self.truth.path_of(self.lane)

@@ -61,7 +61,7 @@ def finish(figures: dict[str, Any], arguments: argparse.Namespace, seeds: Sequen
         "threads": arguments.threads,
         "seeds": {"drives": list(seeds) if seeds is not None else None, "model": arguments.seed},
     }
-    print(json.dumps(_plain(result)), flush=True)
+    print(json.dumps(plain(result)), flush=True)
     return result
 
 
@@ -78,11 +78,12 @@ def _git(*words: str) -> str:
         return ""
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """``value`` as JSON holds it: figures to five places, NaN as null."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):

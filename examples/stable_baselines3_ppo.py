@@ -1,21 +1,22 @@
 """Train a driving policy with PPO inside the learned world, then let it drive in the reference world.
 
 pip install 'worldsim[rl]'
-python examples/stable_baselines3_ppo.py 20000
+python examples/stable_baselines3_ppo.py Drive-v0
 """
 
 import sys
 
 import gymnasium as gym
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecMonitor
 
 from envs.wrappers.sb3 import SB3VecEnv
 
+WORLDS = ("Drive-v0", "RoadCam-v0")
 
-def evaluate(model: PPO, world: str, episodes: int = 5) -> float:
+
+def evaluate(model: PPO, world: str, episodes: int, max_steps: int) -> float:
     """Mean return of a policy in a world."""
-    env = gym.make(f"envs:worldsim/{world}", scenario="highway", max_steps=200)
+    env = gym.make(f"envs:worldsim/{world}", scenario="highway", max_steps=max_steps)
     total = 0.0
     for episode in range(episodes):
         observation, _ = env.reset(seed=1000 + episode)
@@ -28,18 +29,20 @@ def evaluate(model: PPO, world: str, episodes: int = 5) -> float:
     return total / episodes
 
 
-def main(steps: int) -> None:
-    """Train for so many steps, and compare the policy in both worlds."""
-    drives = gym.make_vec(
-        "envs:worldsim/Drive-v0", num_envs=8, scenario="highway", max_steps=200, steps=2, autoreset_mode="SameStep"
-    )
-    model = PPO("MultiInputPolicy", VecMonitor(SB3VecEnv(drives)), n_steps=128, batch_size=256, seed=0, verbose=1)
-    for world in ("Drive-v0", "RoadCam-v0"):
-        print(f"before training, mean return in {world}: {evaluate(model, world):.1f}")
+def main(world: str = "Drive-v0", steps: int = 20_000, batch: int = 1024, episodes: int = 5, horizon: int = 200) -> PPO:
+    """Train for so many steps in ``world``, and compare the policy before and after in both."""
+    settings = {"scenario": "highway", "max_steps": horizon, "autoreset_mode": "SameStep"}
+    drives = SB3VecEnv(gym.make_vec(f"envs:worldsim/{world}", num_envs=8, **settings))
+    model = PPO("MultiInputPolicy", drives, n_steps=batch // 8, batch_size=batch // 8, seed=0)
+    before = {name: evaluate(model, name, episodes, horizon) for name in WORLDS}
     model.learn(steps)
-    for world in ("Drive-v0", "RoadCam-v0"):
-        print(f"after {steps} steps, mean return in {world}: {evaluate(model, world):.1f}")
+    for name in WORLDS:
+        after = evaluate(model, name, episodes, horizon)
+        print(
+            f"{name}: mean return {before[name]:.1f} before, {after:.1f} after {model.num_timesteps} steps in {world}"
+        )
+    return model
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main(*sys.argv[1:2])

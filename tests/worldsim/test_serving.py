@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -124,6 +125,15 @@ def test_a_page_holds_all_it_shows_and_escapes_what_it_is_told(tmp_path: Path) -
     assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
     for said in ("12.3", "20.1", "It left the road.", "Lane offset"):
         assert said in text
+
+
+def test_what_opens_the_page_comes_first_with_its_figures() -> None:
+    chart = Chart("Return", "", [0.0, 60.0], [Line("learned", [1.0, 9.0], "learned")], 0.0, 10.0)
+    section = Section("Learned", ["Here."], facts=[Fact("0", "steps")], table=Table(["who"], [["it"]]), charts=[chart])
+    text = render(replace(page(), opening=[section, page().scenes[0]]))
+    places = [text.index(each) for each in ("About it.", "Learned", "steps", ">it<", "Return", "opening-1", "Look")]
+    assert places == sorted(places) and text.count("Night &lt;rain&gt;</h2>") == 2
+    assert text.count("<figure class=chart>") == 3 and text.count("<table>") == 3
 
 
 def test_a_curve_is_clipped_and_lifts_its_pen_where_nothing_is_known() -> None:

@@ -130,6 +130,7 @@ class EvaluateConfig:
     episodes: int = option(16, "held-out drives at most")
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
     seed: int = option(0, "of the model's own chance")
+    device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
     threads: int = option(0, "of torch; 0 leaves its own choice")
 
 
@@ -163,6 +164,7 @@ class CalibrateConfig:
     episodes: int = option(16, "held-out drives at most")
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
     seed: int = option(0, "of the model's own chance")
+    device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
     threads: int = option(0, "of torch; 0 leaves its own choice")
 
 
@@ -182,7 +184,7 @@ def _opened(config: EvaluateConfig | CalibrateConfig) -> tuple[Engine, list[Epis
         raise ValueError(f"episodes: expected a whole number of at least 1, got {config.episodes}")
     if config.threads:
         torch.set_num_threads(config.threads)
-    engine = Engine(load_world(config.world), EngineConfig(steps=config.steps, start_steps=1))
+    engine = Engine(load_world(config.world, config.device), EngineConfig(steps=config.steps, start_steps=1))
     store = EpisodeStore(config.data)
     records = store.select(split="val")[: config.episodes]
     if not records:

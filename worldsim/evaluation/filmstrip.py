@@ -48,7 +48,7 @@ def sheet(rows: Sequence[Sequence[FrameArray | None]], columns: Sequence[str], n
 def save_png(path: Path, page: FrameArray) -> Path:
     """Write an RGB picture, atomically."""
     with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(page, cv2.COLOR_RGB2BGR))
+        temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(page, cv2.COLOR_RGB2BGR))[1].tobytes())
     return path
 
 

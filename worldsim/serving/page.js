@@ -12,7 +12,11 @@ const inView = new IntersectionObserver((entries) => {
 
 for (const scene of document.querySelectorAll(".scene")) {
   const video = scene.querySelector("video");
-  const heads = scene.querySelectorAll(".head");
+  const heads = [...scene.querySelectorAll(".plot")].map((plot) => {
+    const head = document.createElement("i");
+    head.className = "head";
+    return plot.appendChild(head);
+  });
   const show = () => {
     const share = video.duration ? video.currentTime / video.duration : 0;
     for (const head of heads) head.style.left = `${100 * share}%`;

@@ -78,12 +78,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Section:
-    """Plain words: paragraphs, points and commands."""
+    """Words, and what they are about: figures, a table, charts that belong to no video, commands."""
 
     heading: str
     paragraphs: Sequence[str] = ()
     points: Sequence[str] = ()
     commands: Sequence[str] = ()
+    facts: Sequence[Fact] = ()
+    table: Table | None = None
+    charts: Sequence[Chart] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class Page:
     title: str
     lead: str
     facts: Sequence[Fact] = ()
-    before: Sequence[Section] = ()
+    opening: Sequence[Section | Scene] = ()
+    before: Sequence[Section] = ()  # words that stand side by side
     scenes: Sequence[Scene] = ()
     after: Sequence[Section] = ()
     footer: str = field(default="")
@@ -110,6 +114,10 @@ def render(page: Page) -> str:
     """The page as HTML text."""
     body = [
         f"<header><h1>{_text(page.title)}</h1><p class=lead>{_text(page.lead)}</p>{_facts(page.facts)}</header>",
+        *(
+            _scene(part, f"opening-{place}") if isinstance(part, Scene) else _section(part)
+            for place, part in enumerate(page.opening)
+        ),
         f"<div class=words>{''.join(map(_section, page.before))}</div>",
         *(_scene(scene, f"scene-{place}") for place, scene in enumerate(page.scenes)),
         *map(_section, page.after),
@@ -148,7 +156,7 @@ def _scene(scene: Scene, anchor: str) -> str:
             f"<span class=reference>{_text(right)}</span></div>{video}</div>",
             _facts(scene.facts),
             strip,
-            "<div class=charts>" + "".join(map(_chart, scene.charts)) + "</div>",
+            _charts(scene.charts),
             _table(scene.table) if scene.table else "",
             _points(scene.remarks),
             "</article>",
@@ -159,7 +167,9 @@ def _scene(scene: Scene, anchor: str) -> str:
 def _section(section: Section) -> str:
     paragraphs = "".join(f"<p>{_text(paragraph)}</p>" for paragraph in section.paragraphs)
     commands = "".join(f"<pre><code>{_text(command)}</code></pre>" for command in section.commands)
-    return f"<section><h2>{_text(section.heading)}</h2>{paragraphs}{_points(section.points)}{commands}</section>"
+    shown = _facts(section.facts) + (_table(section.table) if section.table else "") + _charts(section.charts)
+    words = f"<h2>{_text(section.heading)}</h2>{paragraphs}{shown}{_points(section.points)}"
+    return f"<section>{words}{commands}</section>"
 
 
 def _facts(facts: Iterable[Fact]) -> str:
@@ -181,6 +191,11 @@ def _table(table: Table) -> str:
     return f"<div class=roll><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
+def _charts(charts: Iterable[Chart]) -> str:
+    figures = "".join(map(_chart, charts))
+    return f"<div class=charts>{figures}</div>" if figures else ""
+
+
 def _chart(chart: Chart) -> str:
     """Text stays in HTML and curves in a stretched SVG, so that both are sharp at any width."""
     width, height = CHART_SIZE
@@ -198,7 +213,7 @@ def _chart(chart: Chart) -> str:
         f"<div class=plot><span class=high>{chart.high:g} {_text(chart.unit)}</span>"
         f"<span class=low>{chart.low:g} {_text(chart.unit)}</span>"
         f'<svg viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none" aria-hidden="true">{zero}{curves}</svg>'
-        f"<i class=head></i></div>"
+        f"</div>"
         f"<div class=axis><span>{chart.seconds[0]:g} s</span><span>{chart.seconds[-1]:g} s</span></div></figure>"
     )
 

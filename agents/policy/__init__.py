@@ -1,0 +1,1 @@
+"""Learned drivers: what they see, their networks, and their files."""

@@ -1,0 +1,86 @@
+"""A policy on disk: weights as safetensors, sizes and card in the header. No pickle.
+
+The same header lies beside it as ``policy.json``, for people and other programs; it is never read back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from worldsim.schema import build
+from worldsim.storage import atomic_path, write_json
+from worldsim.tokenizer import tokenizer_hash
+from worldsim.world_model import WorldModel
+
+from .network import Policy, PolicyConfig
+
+FORMAT_VERSION = 1
+FILE_NAME, CARD_FILE = "policy.safetensors", "policy.json"
+
+
+@dataclass
+class PolicyCard:
+    """Where a policy comes from, and what it cost."""
+
+    name: str
+    method: str  # imitation, imagination, ppo
+    trained_in: str  # "Drive-v0", "RoadCam-v0" or "episodes"
+    world: str  # name or folder of the world model that it sees through
+    tokenizer: str  # hash of that world's tokenizer
+    scenarios: list[str] = field(default_factory=list)
+    model_steps: int = 0  # steps taken in the learned world
+    reference_steps: int = 0  # steps taken in the reference world
+    demonstration_frames: int = 0  # recorded frames it learned from
+    seed: int = 0
+    seconds: float = 0.0  # of training
+
+
+def save_policy(folder: Path | str, policy: Policy, card: PolicyCard) -> Path:
+    """Write ``policy`` and its card into ``folder``, atomically; returns the file."""
+    folder = Path(folder)
+    header = {"format_version": FORMAT_VERSION, "config": asdict(policy.config), "card": asdict(card)}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in policy.state_dict().items()}
+    with atomic_path(folder / FILE_NAME) as temporary:
+        save_file(tensors, temporary, metadata={"policy": json.dumps(header)})
+    write_json(folder / CARD_FILE, header)
+    return folder / FILE_NAME
+
+
+def load_policy(folder: Path | str) -> tuple[Policy, PolicyCard]:
+    """The policy in ``folder``, ready to drive, and its card.
+
+    Raises ValueError for a folder without one, a damaged file or another format version.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.is_file():
+        raise ValueError(f"policy: expected {FILE_NAME} in {Path(folder)}, found none; train one, or name its folder")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header: dict[str, Any] = json.loads((handle.metadata() or {}).get("policy", "{}"))
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"policy: {path} is damaged ({error}); copy or train it again") from error
+    if header.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"policy: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
+            "use the release that wrote it, or train it again"
+        )
+    policy = Policy(build(PolicyConfig, header["config"], str(path)))
+    policy.load_state_dict(tensors)
+    return policy.eval().requires_grad_(False), build(PolicyCard, header["card"], str(path))
+
+
+def check_fits(card: PolicyCard, world: WorldModel) -> None:
+    """ValueError unless ``world`` has the tokenizer that the policy learned to see through."""
+    found = tokenizer_hash(world.tokenizer)
+    if card.tokenizer != found:
+        raise ValueError(
+            f"policy {card.name!r}: expected the tokenizer {card.tokenizer} of world {card.world!r}, "
+            f"got {found}; give the world it was trained with, or train a policy for this one"
+        )
