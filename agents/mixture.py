@@ -36,6 +36,7 @@ class NoisyDriver(ScriptedDriver):
         self.return_s = float(rng.uniform(0.4, 1.5))
 
     def act(self) -> FloatArray:
+        """The good driver's action plus noise that forgets itself within ``return_s``."""
         kick = np.sqrt(2 * _STEP_S / self.return_s) * self.rng.normal(size=2)
         self.noise += -self.noise * _STEP_S / self.return_s + self.spread * kick
         steering, pedal = super().act() + self.noise
@@ -54,6 +55,7 @@ class _EpisodicDriver(ScriptedDriver):
         self.left_s = float(rng.uniform(*self.calm_s))
 
     def act(self) -> FloatArray:
+        """Drive on or misbehave, whichever it is the time for."""
         self.left_s -= _STEP_S
         if self.left_s <= 0:
             self.misbehaving = not self.misbehaving
@@ -84,18 +86,46 @@ class WildDriver(_EpisodicDriver):
         super().__init__(Style(), "wild")
 
     def begin(self) -> None:
+        """Choose how to be wild this time, and how much."""
         self.manner = str(self.rng.choice(["uniform", "held", "weave"]))
         self.held = self.rng.uniform(-1, 1, size=2)
         self.phase = float(self.rng.uniform(0, 2 * np.pi))
         self.pace = float(self.rng.uniform(2.0, 6.0))
 
     def misbehave(self) -> FloatArray:
+        """Anything, one thing held, or swings from side to side."""
         if self.manner == "uniform":
             return _clipped(*self.rng.uniform(-1, 1, size=2))
         if self.manner == "held":
             return _clipped(*self.held)
         self.phase += self.pace * _STEP_S
         return _clipped(abs(self.held[0]) * np.sin(self.phase), self.held[1])
+
+
+class DrifterDriver(_EpisodicDriver):
+    """Stops steering, or steers a little wrong, and lets the road come and go; then it steers again.
+
+    In good driving the turn of the road and the turn of the vehicle are one, so a model that sees little else draws a
+    lane that follows the vehicle whatever it does. These drives pull the two apart.
+    """
+
+    calm_s = (0.5, 3.0)
+    wild_s = (1.0, 4.0)
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=1 / 20), "drifter")
+
+    def begin(self) -> None:
+        """Choose where the wheel stays: straight ahead, where it is, or beside where it should be."""
+        self.manner = str(self.rng.choice(["straight", "kept", "beside"]))
+        self.kept = float(ScriptedDriver.act(self)[0])
+        self.error = float(self.rng.normal(0.0, 0.2))
+
+    def misbehave(self) -> FloatArray:
+        """Pedals as a good driver's, so that nothing but the steering tells this drive from a good one."""
+        steering, pedal = ScriptedDriver.act(self)
+        wheel = {"straight": 0.0, "kept": self.kept, "beside": float(steering) + self.error}[self.manner]
+        return _clipped(wheel, float(pedal))
 
 
 class OffroadDriver(_EpisodicDriver):
@@ -108,9 +138,11 @@ class OffroadDriver(_EpisodicDriver):
         super().__init__(Style(lane_changes_per_s=0.0), "offroad")
 
     def begin(self) -> None:
+        """Wish to drive 3 to 16 m to one side of the lane."""
         self.bias = float(self.rng.choice([-1.0, 1.0]) * self.rng.uniform(3.0, 16.0))
 
     def finish(self) -> None:
+        """Wish for the lane again."""
         self.bias = 0.0
 
 
@@ -124,9 +156,11 @@ class CrasherDriver(_EpisodicDriver):
         super().__init__(Style(lane_changes_per_s=0.0), "crasher")
 
     def begin(self) -> None:
+        """Choose how hard to accelerate."""
         self.pedal = float(self.rng.uniform(0.2, 1.0))
 
     def misbehave(self) -> FloatArray:
+        """Steer well, so that whoever is ahead is hit, and do not look at the distance."""
         return _clipped(float(ScriptedDriver.act(self)[0]), self.pedal)
 
 
@@ -140,10 +174,12 @@ class StopperDriver(_EpisodicDriver):
         super().__init__(Style(), "stopper")
 
     def begin(self) -> None:
+        """Choose how hard to brake; the time drawn for misbehaviour is how long it will stand."""
         self.pedal = -float(self.rng.uniform(0.2, 1.0))
         self.wait_s = self.left_s
 
     def misbehave(self) -> FloatArray:
+        """Brake; the waiting time does not run until it stands."""
         if self.truth.speed > 0.2:
             self.left_s = self.wait_s
         return _clipped(float(ScriptedDriver.act(self)[0]), self.pedal)
@@ -162,13 +198,14 @@ AGGRESSIVE = Style(
 )
 
 DRIVERS: dict[str, tuple[float, Callable[[], Driver]]] = {
-    "good": (0.35, ScriptedDriver),
-    "noisy": (0.25, NoisyDriver),
-    "aggressive": (0.10, lambda: ScriptedDriver(AGGRESSIVE, "aggressive")),
+    "good": (0.15, ScriptedDriver),
+    "noisy": (0.14, NoisyDriver),
+    "aggressive": (0.07, lambda: ScriptedDriver(AGGRESSIVE, "aggressive")),
     "wild": (0.10, WildDriver),
-    "offroad": (0.07, OffroadDriver),
-    "crasher": (0.08, CrasherDriver),
-    "stopper": (0.05, StopperDriver),
+    "drifter": (0.32, DrifterDriver),
+    "offroad": (0.05, OffroadDriver),
+    "crasher": (0.13, CrasherDriver),
+    "stopper": (0.04, StopperDriver),
 }
 """Name -> share of collected episodes, and how to make one."""
 
