@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.worldsim.data_episodes import make_episode
-from worldsim.data.clips import ClipSampler
+from worldsim.data.clips import ClipSampler, rare_frames
 from worldsim.data.latents import LatentStore, LatentWriter
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
@@ -25,7 +25,8 @@ def store(tmp_path: Path) -> EpisodeStore:
     with LatentWriter(tmp_path, "hash", 2, 3) as latents:
         for seed, length in enumerate(LENGTHS):
             episode = make_episode(length, seed=seed)
-            episode.labels[:, [LABEL_FIELDS.index("collision"), LABEL_FIELDS.index("offroad")]] = 0
+            for label in ("collision", "offroad", "heading_error_rad", "closing_speed_mps"):
+                episode.labels[:, LABEL_FIELDS.index(label)] = 0
             if seed == 2:
                 episode.labels[8, LABEL_FIELDS.index("collision")] = 1
             index = writer.write(episode).index
@@ -81,6 +82,26 @@ def test_rare_weight_is_the_ratio_of_draws(store: EpisodeStore) -> None:
     total = sampler(store).count(length)
     expected = 3 * weight / (3 * weight + total - 3)
     assert float(rare.float().mean()) == pytest.approx(expected, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("shown", "rare"),
+    [
+        ({}, False),
+        ({"offroad": 1}, True),
+        ({"collision": 1}, True),
+        ({"heading_error_rad": -0.2}, True),
+        ({"heading_error_rad": 0.1}, False),
+        ({"lead_distance_m": 15, "closing_speed_mps": 4}, True),
+        ({"lead_distance_m": 60, "closing_speed_mps": 4}, False),
+        ({"lead_distance_m": 15}, False),
+    ],
+)
+def test_rare_is_what_good_driving_does_not_show(shown: dict[str, float], rare: bool) -> None:
+    labels = np.full((1, len(LABEL_FIELDS)), np.nan, np.float32)
+    for name, value in shown.items():
+        labels[0, LABEL_FIELDS.index(name)] = value
+    assert rare_frames(labels).tolist() == [rare]
 
 
 def test_the_generator_decides(store: EpisodeStore) -> None:

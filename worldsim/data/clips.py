@@ -17,8 +17,9 @@ from worldsim.data.record import EpisodeRecord
 from worldsim.data.store import EpisodeStore
 from worldsim.types import LABEL_FIELDS
 
-RARE_LABELS = ("collision", "offroad")
-RARE_COLUMNS = [LABEL_FIELDS.index(name) for name in RARE_LABELS]
+EVENT_COLUMNS = [LABEL_FIELDS.index(name) for name in ("collision", "offroad")]
+ASTRAY_RAD = 0.15  # between vehicle and lane; a change of lane stays below it
+CLOSE_M, CLOSING_MPS = 20.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,23 @@ class Clips:
         return len(self.caption)
 
 
+def rare_frames(labels: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which frames, of labels (f, l), show what good driving does not: (f,).
+
+    A collision, leaving the road, heading away from the lane, or closing fast on the vehicle ahead.
+    """
+    label = dict(zip(LABEL_FIELDS, labels.T, strict=True))
+    with np.errstate(invalid="ignore"):  # what is not known is not rare
+        astray = np.abs(label["heading_error_rad"]) > ASTRAY_RAD
+        closing = (label["lead_distance_m"] < CLOSE_M) & (label["closing_speed_mps"] > CLOSING_MPS)
+        return np.asarray((labels[:, EVENT_COLUMNS] > 0.5).any(-1) | astray | closing)
+
+
 class ClipSampler:
     """Draws clips of any length, uniformly over the starts at which an episode is long enough.
 
-    ``rare_weight`` w >= 1 draws a clip that contains a frame of collision or off-road w times as
-    often as one that does not; 1 is uniform. Memory: 2 n d bytes a frame.
+    ``rare_weight`` w >= 1 draws a clip with a rare frame (see ``rare_frames``) w times as often as one without;
+    1 is uniform. Memory: 2 n d bytes a frame.
     Raises ValueError where the split is empty, or an episode's latents are missing or of another length.
     """
 
@@ -80,8 +93,7 @@ class ClipSampler:
         self._labels = np.concatenate([episode.labels for episode in episodes])
         self._ego = np.concatenate([episode.ego for episode in episodes])
         self._command = np.concatenate([episode.command for episode in episodes])
-        rare = (self._labels[:, RARE_COLUMNS] > 0.5).any(-1)
-        self._rare_before = np.concatenate([[0], np.cumsum(rare)])  # rare frames before each frame
+        self._rare_before = np.concatenate([[0], np.cumsum(rare_frames(self._labels))])  # rare frames before each frame
         self._starts: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64] | None]] = {}
 
     @property

@@ -21,9 +21,9 @@ def velocity(x: Tensor, predicted_clean: Tensor, signal: Tensor) -> Tensor:
     return (predicted_clean - x) / (1.0 - signal).clamp_min(1e-3)[..., None, None]
 
 
-def ramp_weight(signal: Tensor) -> Tensor:
-    """Weight 0.9 tau + 0.1 of a frame's loss: cleaner frames teach more (Dreamer 4, section 3.2)."""
-    return 0.9 * signal + 0.1
+def ramp_weight(signal: Tensor, least: float = 0.1) -> Tensor:
+    """Weight of a frame's loss, from ``least`` at noise to 1: cleaner frames teach more (Dreamer 4, section 3.2)."""
+    return least + (1.0 - least) * signal
 
 
 def gaussian(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

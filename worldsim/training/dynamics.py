@@ -75,7 +75,7 @@ class TrainDynamicsConfig:
     matrix_rate: float = 3e-3  # learning rate of Muon, for the matrices inside the blocks
     other_rate: float = 1e-3  # learning rate of AdamW, for everything else
     weight_decay: float = 0.05
-    rare_weight: float = 3.0  # how much more often clips with a collision or off-road frame are drawn
+    rare_weight: float = 3.0  # how much more often clips are drawn that leave lane or road, close in or collide
     phrasings: int = 6  # other ways to say each caption
     start_from: str = ""  # a world whose weights to start from: a name that ships, or a folder
     name: str = "road"

@@ -26,6 +26,7 @@ class ObjectiveConfig:
     bootstrap_fraction: float = 0.25  # of clips that train large steps
     own_fraction: float = 0.5  # of the other clips, whose past is what the model itself drew
     bootstrap_after: int = 1000  # steps of plain denoising before large steps, or an own past, are trained
+    noise_weight: float = 0.1  # of a frame of pure noise, where the layout is decided; a clean one weighs 1
     vehicle_weight: float = 2.0  # extra weight of a token that a vehicle touches
     head_weight: float = 0.1
     drop_scene: float = 0.1  # of clips with neither fields nor text
@@ -105,7 +106,7 @@ def objective(
         plain = (jump.step == 0)[..., None, None]
         goal = torch.cat((torch.where(plain, goal[:large], target), goal[large:]))
     seen = dynamics(x, batch.condition(levels), batch.scene)
-    weight = ramp_weight(levels.signal)
+    weight = ramp_weight(levels.signal, config.noise_weight)
     counts = 1.0 + config.vehicle_weight * batch.vehicles  # (b, t, n)
     error = ((seen.latents.float() - goal).square().mean(dim=3) * counts).sum(dim=2) / counts.sum(dim=2)
     picture = (weight * error).mean()
