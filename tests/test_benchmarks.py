@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import heads, held_out, obedience, report, rollout, speed, words
+from benchmarks import counterfactuals, heads, held_out, obedience, report, rollout, speed, words
 from tests.worldsim.data_episodes import make_episode
 from tests.worldsim.worlds import tiny_world
 from worldsim.checkpoint import ModelCard, save_world
@@ -102,6 +102,15 @@ def test_a_start_continues_the_drive_it_was_taken_from() -> None:
         assert (frames[0] == start.context.frames[-1]).all() and not (frames[-1] == frames[0]).all()
     left, _, right = (motion[:, 2].sum() for motion in start.motion[:3])
     assert left > 0 > right
+
+
+def test_counterfactuals(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    result = run(counterfactuals.main, world, tmp_path, capsys, "--episodes", "1")
+    assert result["moments"] == {"bend": 1, "straight": 1, "lead": 1} and result["branches"] == 14
+    for who in ("model", "floor"):
+        assert set(result[who]["events"]) == {"offroad", "collision", "closes"}
+        assert result[who]["coasting_in_bends"]["leave_the_road_truly"] == 1
+    assert (tmp_path / "counterfactuals.png").is_file()
 
 
 def test_words(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -1,0 +1,89 @@
+"""Moments on disk: they do not depend on any model, so they are driven once.
+
+Axis legend: k moments, t frames of a context, h w c of a frame, r branches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+import agents
+import envs
+from worldsim.storage import atomic_path
+from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, SceneFields
+
+from .moments import BRANCH_STEPS, FIRST_SEED, Branches, Moment, find_moments
+
+CONTEXT_ARRAYS = ("motion", "ego", "action", "labels", "pose", "command")
+
+
+def moments(
+    counts: dict[str, int],
+    camera: CameraSpec,
+    tick: Callable[[], object] = lambda: None,
+    steps: int = BRANCH_STEPS,
+    first_seed: int = FIRST_SEED,
+) -> tuple[list[Moment], Branches]:
+    """As ``find_moments``, from the user's cache where they were driven before by the same code."""
+    asked = {"counts": counts, "camera": asdict(camera), "steps": steps, "first_seed": first_seed}
+    key = hashlib.sha256((json.dumps(asked) + code_digest()).encode()).hexdigest()[:12]
+    path = cache_folder() / f"{sum(counts.values())}-{key}.npz"
+    if path.is_file():
+        return _read(path)
+    found = find_moments(counts, camera, tick, steps, first_seed)
+    _write(path, *found)
+    return found
+
+
+def cache_folder() -> Path:
+    """Where moments are kept: ``$WORLDSIM_CACHE/moments``, else in the user's cache folder."""
+    chosen = os.environ.get("WORLDSIM_CACHE")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return (Path(chosen) if chosen else Path(cache) / "worldsim") / "moments"
+
+
+def code_digest() -> str:
+    """Names the code that drives the reference world: what was driven by other code is driven anew."""
+    folders = [Path(package.__file__ or "").parent for package in (envs, agents)]
+    files = [*folders[0].rglob("*.py"), folders[1] / "scripted.py", Path(__file__).with_name("moments.py")]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _write(path: Path, found: list[Moment], branches: Branches) -> None:
+    contexts = [moment.context for moment in found]
+    records = [
+        {"kind": m.kind, "scenario": m.scenario, "seed": m.seed, "fields": asdict(m.context.fields),
+         "caption": m.context.caption}
+        for m in found
+    ]  # fmt: skip
+    arrays = {f"context_{name}": np.stack([getattr(each, name) for each in contexts]) for name in CONTEXT_ARRAYS}
+    arrays |= {entry.name: getattr(branches, entry.name) for entry in fields(Branches)}
+    frames = np.stack([each.frames for each in contexts])
+    with atomic_path(path) as temporary:
+        np.savez(temporary, context_frames=frames, records=np.array(json.dumps(records)), **arrays)
+
+
+def _read(path: Path) -> tuple[list[Moment], Branches]:
+    with np.load(path, allow_pickle=False) as kept:
+        arrays = dict(kept)
+    found = []
+    for row, record in enumerate(json.loads(str(arrays["records"]))):
+        columns = {name: arrays[f"context_{name}"][row] for name in CONTEXT_ARRAYS}
+        frames = arrays["context_frames"][row]
+        context = Episode(
+            views={"front": frames}, timestamps=np.arange(len(frames)) / FRAME_RATE_HZ, **columns,
+            fields=SceneFields(**record["fields"]), caption=record["caption"], scenario=record["scenario"],
+            seed=record["seed"], split="val",
+        )  # fmt: skip
+        found.append(Moment(record["kind"], record["scenario"], record["seed"], context))
+    return found, Branches(**{entry.name: arrays[entry.name] for entry in fields(Branches)})
