@@ -66,3 +66,12 @@ EXPORT_AGENT = Command(
     run="agents.policy.export:run",
     place=97,
 )
+
+COCKPIT = Command(
+    "cockpit",
+    summary="drive the learned world in the browser, with keys and words, beside the reference world",
+    example="world=road out=drives",
+    config="agents.cockpit.command:CockpitConfig",
+    run="agents.cockpit.command:cockpit",
+    place=76,
+)
