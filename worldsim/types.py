@@ -145,6 +145,7 @@ class Episode:
     pose: FloatArray  # (t, 3) x, y, yaw in a fixed world frame; NaN where not known
     command: npt.NDArray[np.int64]  # (t,) index into COMMANDS
     rewards: dict[str, FloatArray] = field(default_factory=dict)  # reward term -> (t,)
+    signals: dict[str, FloatArray] = field(default_factory=dict)  # what else a log tells, such as margin_m -> (t,)
     boxes: list[FloatArray] = field(default_factory=list)  # t arrays (k, 5): x0 y0 x1 y1 px, distance m
     cameras: dict[str, CameraSpec] = field(default_factory=dict)
     fields: SceneFields = field(default_factory=SceneFields)

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from worldsim.data.donkeycar import LAG_RECORDS, RECORD_RATE_HZ, crop_resize, open_tub
+from worldsim.data.donkeycar import LAG_RECORDS, RECORD_RATE_HZ, open_tub
+from worldsim.data.picture import crop_resize
 from worldsim.data.prepare import PrepareConfig, prepare, run
 from worldsim.data.store import EpisodeStore
 from worldsim.types import Episode

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from worldsim.data.layout import video_key
 from worldsim.data.video import PIXEL_FORMAT
-from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode
+from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode, FloatArray
 
 VECTORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "observation.state": ("ego", EGO_FIELDS),
@@ -29,7 +29,7 @@ VECTORS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Parquet column -> (attribute of Episode, names of its elements)."""
 
-REWARD_PREFIX = "reward."
+REWARD_PREFIX, SIGNAL_PREFIX = "reward.", "signal."
 COUNTERS = ("frame_index", "episode_index", "index", "task_index")
 
 
@@ -41,14 +41,20 @@ def episode_table(episode: Episode, fps: float, episode_index: int, first: int, 
         flat = pa.array(np.ascontiguousarray(getattr(episode, attribute), np.float32).ravel())
         columns[column] = pa.FixedSizeListArray.from_arrays(flat, len(names))
     columns["command"] = pa.array(np.asarray(episode.command, np.int64))
-    for term, values in episode.rewards.items():
-        columns[REWARD_PREFIX + term] = pa.array(np.asarray(values, np.float32))
+    for name, values in _scalars(episode).items():
+        columns[name] = pa.array(np.asarray(values, np.float32))
     if episode.boxes:
         flat_boxes = [np.asarray(boxes, np.float32).ravel() for boxes in episode.boxes]
         columns["boxes"] = pa.array(flat_boxes, pa.list_(pa.float32()))
     columns["time_s"] = pa.array(np.asarray(episode.timestamps, np.float64))
     columns["timestamp"] = pa.array((np.arange(t) / fps).astype(np.float32))
     return pa.table(columns | counter_columns(t, episode_index, first, task_index))
+
+
+def _scalars(episode: Episode) -> dict[str, FloatArray]:
+    """Reward terms and further signals by the name of their column."""
+    rewards = {REWARD_PREFIX + term: values for term, values in episode.rewards.items()}
+    return rewards | {SIGNAL_PREFIX + name: values for name, values in episode.signals.items()}
 
 
 def counter_columns(t: int, episode_index: int, first: int, task_index: int) -> dict[str, pa.Array]:
@@ -80,11 +86,12 @@ def episode_arrays(table: pa.Table, origin: str) -> dict[str, Any]:
         arrays[attribute] = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(names)).copy()
     arrays["command"] = _column(table, "command", pa.int64(), origin).to_numpy().copy()
     arrays["timestamps"] = _column(table, "time_s", pa.float64(), origin).to_numpy().copy()
-    arrays["rewards"] = {
-        name.removeprefix(REWARD_PREFIX): _column(table, name, pa.float32(), origin).to_numpy().copy()
-        for name in table.column_names
-        if name.startswith(REWARD_PREFIX)
-    }
+    for attribute, prefix in (("rewards", REWARD_PREFIX), ("signals", SIGNAL_PREFIX)):
+        arrays[attribute] = {
+            name.removeprefix(prefix): _column(table, name, pa.float32(), origin).to_numpy().copy()
+            for name in table.column_names
+            if name.startswith(prefix)
+        }
     if "boxes" in table.column_names:
         boxes = _column(table, "boxes", pa.list_(pa.float32()), origin)
         flat, offsets = boxes.flatten().to_numpy(zero_copy_only=False), np.cumsum(boxes.value_lengths().to_numpy())
@@ -117,7 +124,7 @@ def episode_features(episode: Episode, fps: float) -> dict[str, Any]:
         column: {"dtype": "float32", "shape": [len(names)], "names": list(names)}
         for column, (_, names) in VECTORS.items()
     }
-    scalars = {"command": "int64", **{REWARD_PREFIX + term: "float32" for term in episode.rewards}, "time_s": "float64"}
+    scalars = {"command": "int64", **dict.fromkeys(_scalars(episode), "float32"), "time_s": "float64"}
     scalars |= {"timestamp": "float32", **dict.fromkeys(COUNTERS, "int64")}
     features |= {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in scalars.items()}
     if episode.boxes:

@@ -19,22 +19,20 @@ Picture         The middle of the image at the asked shape (160x120 to 2:1 keeps
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from worldsim.data.layout import check_on_error
+from worldsim.data.faults import Faults
+from worldsim.data.logs import Log, Part
+from worldsim.data.picture import read_picture
+from worldsim.data.recording import Cut
 from worldsim.data.tub_files import TubFiles, open_files
 from worldsim.types import COMMANDS, LABEL_FIELDS, Episode, FloatArray, FrameArray, SceneFields
-
-log = logging.getLogger(__name__)
 
 RECORD_RATE_HZ = 20.0
 LAG_RECORDS = 4
@@ -54,7 +52,7 @@ IMAGE, ANGLE, THROTTLE = "cam/image_array", "user/angle", "user/throttle"
 class Tub:
     """A tub whose catalogs were read; images are decoded as episodes are made.
 
-    ``report`` counts what was found and what was wrong; after ``episodes`` it is complete.
+    ``faults`` counts what was found and what was wrong; after ``episodes`` it is complete.
     """
 
     path: Path
@@ -62,8 +60,12 @@ class Tub:
     angle: FloatArray  # (k,) as logged, + right; NaN where there is no record
     throttle: FloatArray  # (k,)
     files: TubFiles
-    on_error: str = "raise"
-    report: Counter[str] = field(default_factory=Counter)
+    faults: Faults = field(default_factory=Faults)
+
+    @property
+    def report(self) -> Counter[str]:
+        """Counts of what was found, and of what was wrong."""
+        return self.faults.counts
 
     def image(self, record: int, size: tuple[int, int]) -> FrameArray | None:
         """The picture of a record as (h, w, 3) RGB; None where it is missing or broken and errors are skipped."""
@@ -72,13 +74,12 @@ class Tub:
             return None
         content = self.files.read(f"images/{name}")
         if content is None:
-            self._fault("missing_images", f"{self.path}: expected the image images/{name}, but it does not exist")
+            self.faults("missing_images", f"{self.path}: expected the image images/{name}, but it does not exist")
             return None
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        picture = read_picture(content, size)
         if picture is None:
-            self._fault("broken_images", f"{self.path}: images/{name}: expected a readable image, got {len(content)} B")
-            return None
-        return crop_resize(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), size)
+            self.faults("broken_images", f"{self.path}: images/{name}: expected a readable image, got {len(content)} B")
+        return picture
 
     def episodes(
         self, rate_hz: float = 10.0, size: tuple[int, int] = (64, 128), max_frames: int = 200
@@ -162,27 +163,30 @@ class Tub:
         known = (wanted >= 0) & (wanted < len(values))
         return np.where(known, values[np.clip(wanted, 0, len(values) - 1)], np.nan).mean(-1).astype(np.float32)
 
-    def _fault(self, kind: str, message: str) -> None:
-        if self.on_error == "raise":
-            raise ValueError(f"{message}; pass on_error=skip to leave such records out")
-        self.report[kind] += 1
-        log.debug("%s", message)
+
+def open_log(path: Path, cut: Cut) -> Log:
+    """The tub at ``path`` as one part of a log."""
+
+    def read(faults: Faults) -> Iterator[Episode]:
+        yield from open_tub(path, faults=faults).episodes(cut.rate_hz, cut.size, cut.max_frames)
+
+    return Log([Part(path.name, read)])
 
 
-def open_tub(path: Path | str, on_error: str = "raise") -> Tub:
+def open_tub(path: Path | str, on_error: str = "raise", faults: Faults | None = None) -> Tub:
     """Read the catalogs of the tub at ``path``: its folder, a folder or tar archive that holds one.
 
-    ``on_error="skip"`` counts broken lines and values in ``report`` and leaves them out; "raise" stops at
-    the first. Raises ValueError, naming file and line, expected and got.
+    ``on_error="skip"`` counts broken lines and values in ``faults`` and leaves them out; "raise" stops at
+    the first. ``faults`` takes its place where a caller counts them itself. Raises ValueError, naming file
+    and line, expected and got.
     """
     path = Path(path)
-    check_on_error(on_error)
-    files = open_files(path)
-    tub = Tub(path, {}, np.empty(0, np.float32), np.empty(0, np.float32), files, on_error)
+    nothing = np.empty(0, np.float32)
+    tub = Tub(path, {}, nothing, nothing, open_files(path), faults or Faults(on_error))
     deleted = _deleted_records(tub)
     values: dict[int, tuple[float, float]] = {}
-    for name in files.catalogs():
-        for number, line in enumerate((files.read(name) or b"").splitlines(), 1):
+    for name in tub.files.catalogs():
+        for number, line in enumerate((tub.files.read(name) or b"").splitlines(), 1):
             parsed = _parse(tub, line, f"{path}: {name} line {number}")
             if parsed is None:
                 continue
@@ -213,17 +217,6 @@ def nominal_motion(steering: FloatArray, throttle: FloatArray, step_s: float) ->
     return np.stack([chord * np.cos(yaw / 2), chord * np.sin(yaw / 2), yaw, speed], -1).astype(np.float32)
 
 
-def crop_resize(picture: npt.NDArray[Any], size: tuple[int, int]) -> FrameArray:
-    """The middle of (h, w, 3) at the shape of ``size`` (rows, columns), resized to it."""
-    height, width = picture.shape[:2]
-    rows, columns = min(height, round(width * size[0] / size[1])), min(width, round(height * size[1] / size[0]))
-    top, left = (height - rows) // 2, (width - columns) // 2
-    middle = np.ascontiguousarray(picture[top : top + rows, left : left + columns])
-    shrinks = rows >= size[0]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(middle, size[::-1], interpolation=way).astype(np.uint8, copy=False)
-
-
 def _parse(tub: Tub, line: bytes, where: str) -> tuple[int, str, float, float] | None:
     """Record, image name, angle, throttle of a catalog line; None for an empty line or one to skip."""
     text = line.strip(b"\x00 \t\r\n")
@@ -234,15 +227,15 @@ def _parse(tub: Tub, line: bytes, where: str) -> tuple[int, str, float, float] |
         if not isinstance(value, dict):
             raise ValueError(f"got {type(value).__name__}")
     except ValueError as error:
-        tub._fault("broken_lines", f"{where}: expected a JSON object, got {text[:60]!r} ({error})")
+        tub.faults("broken_lines", f"{where}: expected a JSON object, got {text[:60]!r} ({error})")
         return None
     for key, kinds in (("_index", int), (IMAGE, str), (ANGLE, (int, float)), (THROTTLE, (int, float))):
         if not isinstance(value.get(key), kinds):
-            tub._fault("bad_values", f"{where}: field `{key}`: expected a value, got {value.get(key)!r}")
+            tub.faults("bad_values", f"{where}: field `{key}`: expected a value, got {value.get(key)!r}")
             return None
     for key, low, high in (("_index", 0, MOST_RECORDS), (ANGLE, -1.0, 1.0), (THROTTLE, -1.0, 1.0)):
         if not low <= value[key] <= high:
-            tub._fault("bad_values", f"{where}: field `{key}`: expected [{low}, {high}], got {value[key]!r}")
+            tub.faults("bad_values", f"{where}: field `{key}`: expected [{low}, {high}], got {value[key]!r}")
             return None
     return value["_index"], PurePosixPath(value[IMAGE]).name, float(value[ANGLE]), float(value[THROTTLE])
 
@@ -254,5 +247,5 @@ def _deleted_records(tub: Tub) -> set[int]:
         last: Any = json.loads(lines[-1]) if lines else {}
         return set(last.get("deleted_indexes", []))
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        tub._fault("broken_manifest", f"{tub.path}: manifest.json: expected JSON lines, the last an object ({error})")
+        tub.faults("broken_manifest", f"{tub.path}: manifest.json: expected JSON lines, the last an object ({error})")
         return set()

@@ -144,9 +144,12 @@ def _check_writable(episode: Episode) -> None:
     for camera in episode.views:
         if not camera or "/" in camera or camera.startswith("."):
             raise ValueError(f"episode: field `views`: expected camera names usable as folder names, got {camera!r}")
-    for term, values in episode.rewards.items():
-        if np.shape(values) != (len(episode),):
-            raise ValueError(f"episode: field `rewards[{term}]`: expected ({len(episode)},), got {np.shape(values)}")
+    for group in ("rewards", "signals"):
+        for name, values in getattr(episode, group).items():
+            if np.shape(values) != (len(episode),):
+                raise ValueError(
+                    f"episode: field `{group}[{name}]`: expected ({len(episode)},), got {np.shape(values)}"
+                )
     for frame, boxes in enumerate(episode.boxes):
         if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 5:
             raise ValueError(f"episode: field `boxes[{frame}]`: expected shape (k, 5), got {np.shape(boxes)}")
