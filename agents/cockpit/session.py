@@ -186,15 +186,12 @@ class Session:
 
     def _second(self, name: str, moment: Moment) -> Pilot:
         assert self.futures is not None
-        if name == MIRRORED:
+        if name not in (AS_BEFORE, MIRRORED):
+            return self._seated(name, moment.course)
+        since = self.futures.actions[0][len(moment.actions) :] if self.futures.course is moment.course else []
+        if name == MIRRORED or not since:  # nothing was done from here on that could be repeated
             return Mirrored()
-        relay = self._seated(RELAY if name == AS_BEFORE else name, moment.course)
-        if name != AS_BEFORE:
-            return relay
-        since = self.futures.actions[0][len(moment.actions) :]
-        if self.futures.course is not moment.course or not since:
-            raise ValueError("nothing was driven after this moment that the second future could repeat")
-        return AsBefore(since, relay)
+        return AsBefore(since, self._seated(RELAY, moment.course))
 
     def _join(self, wish: protocol.Join) -> list[Reply]:
         assert self.futures is not None

@@ -12,7 +12,7 @@ const SEND_MS = 40, HERE_MS = 5000;
 const LATENCY_SHARE = 0.15;  // of the newest in what is shown
 
 const state = {
-  driving: false, pilot: "you", last: "lane keeper", number: 0, latency: 0, stamp: -1,
+  driving: false, pilot: "you", last: "lane keeper", second: "as before", number: 0, latency: 0, stamp: -1,
   wish: null, branched: false, truth: false, recording: false, opened: false,
 };
 
@@ -26,7 +26,7 @@ const strip = new Strip(OF("strip"), 8, {
   look(pictures) { show(pictures); OF("ago").textContent = strip.ago ? `${strip.ago.toFixed(1)} s ago` : "now"; },
 });
 const link = new Link({ frame, tell, lost });
-window.cockpit = { state, strip };  // for who looks under the bonnet
+window.cockpit = { state, strip, drive };  // for who looks under the bonnet
 
 // --- what comes in -------------------------------------------------------------------------------------------------
 
@@ -50,6 +50,7 @@ function draw() {
   }
   state.header = header;
   if (strip.at !== null) return;
+  if (header.drives[1]) OF("second-pilot").value = header.drives[1].pilot;
   readings(header, show(pictures), header.driving && state.latency);
   OF("waiting").hidden = true;
   OF("record").querySelector("span").textContent = state.recording ? `Recording ${(header.recording ?? 0).toFixed(0)} s` : "Record";
@@ -162,10 +163,7 @@ function choosePilot(name) {
 }
 
 function branch(from = {}) {
-  const past = Object.keys(from).length > 0;
-  const choice = OF("second-pilot");
-  if (!past && choice.value === "as before") choice.value = "your mirror image";  // nothing was driven yet to repeat
-  link.send("branch", { pilot: choice.value, ...from });
+  link.send("branch", { pilot: state.second, ...from });
   choosePilot("you");
 }
 
@@ -235,7 +233,7 @@ OF("pilot").addEventListener("change", () => choosePilot(OF("pilot").value));
 for (const id of ["world", "scenario", "start", "pilot", "second-pilot"]) {
   OF(id).addEventListener("change", () => OF(id).blur());  // so that the arrow keys steer again
 }
-OF("second-pilot").addEventListener("change", () => state.branched && branch());
+OF("second-pilot").addEventListener("change", () => { state.second = OF("second-pilot").value; branch(); });
 OF("words").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = OF("text").value.trim();

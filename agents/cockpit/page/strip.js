@@ -35,13 +35,18 @@ export class Strip {
     this.draw();
   }
 
+  // The step that is asked for, or the last before it.
+  frame(step) {
+    return this.#frames.findLast((each) => each.step <= step);
+  }
+
   get newest() {
     return this.#frames.at(-1);
   }
 
   // A small picture of the step, or of the last before it.
   thumbnail(step) {
-    const frame = this.#frames.findLast((each) => each.step <= step) ?? this.newest;
+    const frame = this.frame(step) ?? this.newest;
     return frame ? this.#bitmap(frame.pictures.first).toDataURL() : "";
   }
 
@@ -61,7 +66,7 @@ export class Strip {
     if (this.at === null) range.value = newest;
     for (let place = 0; place < count; place++) {
       const step = newest - (this.most - 1) * (1 - (place + 1) / count);
-      const frame = this.#frames.findLast((each) => each.step <= step);
+      const frame = this.frame(step);
       if (!frame || step < (this.#frames[0]?.step ?? 0)) continue;
       const picture = this.#bitmap(frame.pictures.first), w = canvas.width / count;
       const cut = Math.min(picture.width, picture.height * (w / canvas.height));
@@ -75,7 +80,7 @@ export class Strip {
     const first = this.at === null;
     this.at = Number(this.range.value);
     if (first) this.on.begin();
-    const frame = this.#frames.findLast((each) => each.step <= this.at);
+    const frame = this.frame(this.at);
     if (frame) this.on.look(frame.pictures);
   }
 

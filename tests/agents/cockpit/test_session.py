@@ -76,7 +76,6 @@ def test_a_wish_that_cannot_be_had_changes_nothing(session: Session) -> None:
         (Pilot("nobody"), "unknown pilot"),
         (Return(), "neither"),
         (Return(moment=3), "not saved"),
-        (Branch("as before"), "nothing was driven after"),
         (Branch("nobody"), "unknown pilot"),
         (Join(), "branch first"),
         (Record(False), "nothing is being recorded"),
@@ -223,6 +222,8 @@ def test_what_was_done_before_happens_again_beside(session: Session) -> None:
     assert not np.array_equal(beside[-1, 0], beside[-1, 1])
     drive(session, 1)
     assert session.view()[0]["drives"][1]["pilot"] == "lane keeper"
+    session.obey(Branch(AS_BEFORE))  # nothing was done after now
+    assert session.view()[0]["drives"][1]["pilot"] == MIRRORED
 
 
 # --- the truth ----------------------------------------------------------------------------------------------------

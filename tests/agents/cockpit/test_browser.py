@@ -1,0 +1,294 @@
+"""The page in a real browser: Debian's Chromium without a window, driven by Playwright.
+
+Waits are for what is to be seen, never for a time, so that a slow machine is only slower.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from agents.cockpit.catalogue import Catalogue
+from agents.cockpit.guard import Guard
+from agents.cockpit.limits import Limits
+from agents.cockpit.server import Cockpit
+from worldsim.data.store import EpisodeStore
+
+from .conftest import Served, wait_until
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_S = 120.0
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE_S)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def make(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Cockpit]:
+    """A cockpit of tiny worlds."""
+    out = tmp_path_factory.mktemp("drives")
+    return lambda: Cockpit(catalogue, out, Guard(), Limits(), passes=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def served(make: Callable[[], Cockpit]) -> Iterator[Served]:
+    running = Served(make)
+    yield running
+    running.stop()
+
+
+class Tab:
+    """A page with the cockpit in it; what goes wrong in it fails the test."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.context.set_default_timeout(1000 * PATIENCE_S)
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        self.page.goto(url)
+        self.wait("state.opened && state.header")
+
+    def see(self, what: str) -> Any:
+        """A value of ``window.cockpit``."""
+        return self.page.evaluate(f"(() => {{ const {{ state, strip }} = window.cockpit ?? {{}}; return {what}; }})()")
+
+    def wait(self, what: str) -> None:
+        """Until ``what`` is true in the page."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.see(f"Boolean({what})"):
+            assert time.monotonic() < end, f"waited for {what}; errors: {self.errors}"
+            time.sleep(0.03)
+
+    def drive_to(self, step: int) -> None:
+        """Let time pass up to a step, and stand still there."""
+        self.see("cockpit.drive(true)")
+        self.wait(f"state.header.step >= {step}")
+        self.see("cockpit.drive(false)")
+        self.wait("!state.header.driving || !state.driving")
+
+    def frame(self, name: str = "first", step: int | None = None) -> np.ndarray:
+        """The newest picture (h, w, 3), or that of a step."""
+        which = "strip.newest" if step is None else f"strip.frame({step})"
+        pixels = self.see(f"Array.from({which}.pictures.{name}.data)")
+        width = self.see(f"{which}.pictures.{name}.width")
+        return np.array(pixels, np.uint8).reshape(-1, width, 4)[..., :3]
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.errors
+
+
+@pytest.fixture
+def tab(browser: Any, served: Served) -> Iterator[Tab]:
+    opened = Tab(browser, served.url)
+    yield opened
+    opened.close()
+
+
+def test_load_and_drive_with_keys(tab: Tab) -> None:
+    page = tab.page
+    assert page.locator("#waiting").is_hidden() and page.locator("#go").is_visible()
+    assert page.locator("canvas").first.evaluate("(canvas) => canvas.width") == 128
+    first = tab.frame()
+    page.keyboard.down("ArrowLeft")  # sets off, too
+    tab.wait("state.header.drives[0].steering > 0.3")
+    assert not np.array_equal(tab.frame(), first) and "←" in page.locator("#steering").inner_text()
+    page.keyboard.up("ArrowLeft")
+    tab.wait("Math.abs(state.header.drives[0].steering) < 0.05")  # the wheel comes back
+    page.keyboard.down("d")
+    tab.wait("state.header.drives[0].steering < -0.3")
+    page.keyboard.up("d")
+    assert tab.see("state.latency") > 0
+    page.keyboard.press("Space")
+    tab.wait("!state.driving")
+    assert page.locator("#drive").inner_text() == "Drive"
+
+
+def test_let_it_drive_and_take_the_wheel_back(tab: Tab) -> None:
+    tab.page.select_option("#pilot", "lane keeper")
+    tab.wait("state.header.drives[0].pilot === 'lane keeper'")
+    tab.drive_to(3)
+    tab.page.keyboard.press("ArrowUp")
+    tab.wait("state.header.drives[0].pilot === 'you'")
+    assert tab.page.locator("#pilot").input_value() == "you"
+
+
+def test_save_return_look_back_and_branch(tab: Tab) -> None:
+    page = tab.page
+    tab.drive_to(12)
+    page.click("#save")
+    page.locator(".moment").wait_for()
+    saved = tab.see("state.header.step")
+    frame = tab.frame()
+    tab.drive_to(saved + 6)
+    page.click(".moment >> text=Return")
+    tab.wait(f"state.header.step === {saved}")
+    assert np.array_equal(tab.frame(), frame)
+    page.locator("#scrub").evaluate("(range) => { range.value = 5; range.dispatchEvent(new Event('input')); }")
+    assert tab.see("strip.at") == 5 and page.locator("#from-here").is_visible()
+    page.click("#branch-here")
+    tab.wait("state.header.drives.length === 2 && state.header.step >= 7")
+    assert page.locator(".second").is_visible() and tab.see("state.header.drives[1].pilot") == "as before"
+    page.click("#keep-second")
+    tab.wait("state.header.drives.length === 1")
+    assert page.locator(".second").is_hidden()
+
+
+def test_words_the_truth_and_a_recording(tab: Tab, served: Served) -> None:
+    page = tab.page
+    page.fill("#text", "rainy night, pink elephants")
+    page.keyboard.press("Enter")
+    page.locator("#understood li").first.wait_for()
+    assert page.locator("#understood").inner_text().split("\n") == ["rainy weather: rain", "night time of day: night"]
+    assert "elephants" in page.locator("#unsupported").inner_text()
+    assert page.locator("mark.unsupported").first.inner_text() == "pink"
+    page.click("#truth")
+    tab.wait("state.header.truth")
+    assert page.locator(".truth").is_visible() and page.locator(".difference").is_visible()
+    assert not np.array_equal(tab.frame("truth"), tab.frame())
+    page.click("#record")
+    tab.wait("state.recording")
+    tab.drive_to(8)
+    page.click("#record")
+    with page.expect_download() as download:
+        page.locator("#recordings a").click()
+    with av.open(str(download.value.path())) as video:
+        frames = sum(1 for _ in video.decode(video=0))
+    (store,) = (EpisodeStore(each) for each in served.cockpit.out.iterdir() if each.is_dir())
+    assert len(store.read(store.records[-1].index)) == frames >= 8
+
+
+def test_a_wish_that_cannot_be_had_is_said_in_the_page(tab: Tab, tmp_path: Path) -> None:
+    tab.page.select_option("#world", "worlds/damaged")
+    tab.page.click("#begin")
+    tab.page.locator("#problem").wait_for()
+    assert "damaged" in tab.page.locator("#problem").inner_text()
+    (tmp_path / "no.png").write_text("no picture")
+    tab.page.select_option("#world", "worlds/bare")
+    tab.page.set_input_files("#image", tmp_path / "no.png")
+    tab.page.locator("#problem >> text=expected a PNG").wait_for()
+    picture = np.zeros((200, 400, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "yes.png"), picture)
+    tab.page.set_input_files("#image", tmp_path / "yes.png")
+    tab.page.locator("#where >> text=your image").wait_for()
+
+
+def test_two_tabs_a_killed_one_and_a_reload(browser: Any, served: Served) -> None:
+    one, other = Tab(browser, served.url), Tab(browser, served.url)
+    one.see("cockpit.drive(true)")
+    other.drive_to(3)
+    one.wait("state.header.step >= 3")
+    assert len(served.cockpit.sessions) == 2
+    one.page.reload()  # while it drives
+    one.wait("state.opened && state.header && state.header.step === 0")
+    other.page.close()
+    wait_until(lambda: len(served.cockpit.sessions) == 1)
+    one.drive_to(2)
+    one.close()
+    wait_until(lambda: not served.cockpit.sessions)
+
+
+def test_the_page_comes_back_when_the_server_does(browser: Any, make: Callable[[], Cockpit]) -> None:
+    running = Served(make)
+    tab = Tab(browser, running.url)
+    tab.see("cockpit.drive(true)")
+    running.stop()
+    tab.page.locator("#waiting >> text=Trying again").wait_for()
+    again = Served(make, running.port)
+    tab.wait("state.opened && state.header.step >= 2")  # and it drives on by itself
+    tab.errors.clear()  # the browser notes each try that failed
+    tab.close()
+    again.stop()
+
+
+def test_a_finger_steers_on_a_phone(browser: Any, served: Served) -> None:
+    options = {
+        "viewport": {"width": 390, "height": 844},
+        "has_touch": True,
+        "is_mobile": True,
+        "device_scale_factor": 2,
+    }
+    tab = Tab(browser, served.url, color_scheme="dark", **options)
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = tab.page.locator("#pad").bounding_box()
+    finger = tab.context.new_cdp_session(tab.page)
+
+    def touch(kind: str, share: float | None = None) -> None:
+        points = [] if share is None else [{"x": box["x"] + share * box["width"], "y": box["y"] + 20}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.5)
+    touch("touchMove", 0.9)
+    tab.wait("state.header.drives[0].steering < -0.5")
+    touch("touchMove", 0.1)
+    tab.wait("state.header.drives[0].steering > 0.5")
+    touch("touchEnd")
+    tab.wait("Math.abs(state.header.drives[0].steering) < 0.05")
+    ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.page.tap("#theme")
+    assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") != ground
+    tab.close()
+
+
+# --- the world that ships -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    out = tmp_path_factory.mktemp("road")
+    running = Served(lambda: Cockpit(Catalogue("road", []), out, Guard(), Limits(), passes=1, seed=0))
+    yield running
+    running.stop()
+
+
+def sideways_px(before: np.ndarray, after: np.ndarray) -> float:
+    """How far what is in the upper half of the picture moved to the right."""
+    one, other = (cv2.cvtColor(frame[8:40], cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in (before, after))
+    return float(cv2.phaseCorrelate(one, other, cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F))[0][0])
+
+
+def test_the_picture_moves_the_right_way_and_words_change_it(browser: Any, road: Served) -> None:
+    tab = Tab(browser, road.url)
+    day = tab.frame().mean()
+    moved = {}
+    tab.page.click("#save")
+    tab.page.locator(".moment").wait_for()
+    for key in ("ArrowLeft", "ArrowRight"):
+        tab.page.click(".moment >> text=Return")
+        tab.wait("state.header.step === 0")
+        tab.page.keyboard.down(key)
+        tab.wait("state.header.step >= 10")
+        tab.see("cockpit.drive(false)")
+        tab.page.keyboard.up(key)
+        frames = [tab.frame(step=step) for step in range(5, 11)]
+        moved[key] = sum(sideways_px(*pair) for pair in itertools.pairwise(frames))
+    assert moved["ArrowLeft"] > 2 and moved["ArrowRight"] < -2
+    tab.page.fill("#text", "night, heavy rain")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#understood li").first.wait_for()
+    tab.drive_to(5)
+    assert tab.frame().mean() < 0.6 * day
+    tab.close()
