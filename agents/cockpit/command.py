@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
 import threading
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worldsim.checkpoint import DEFAULT_WORLD
 from worldsim.diffusion.sampler import check_steps
 from worldsim.schema import option
 
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
+    from .limits import Limits
+
 NEEDED = ("fastapi", "uvicorn", "websockets", "PIL")
-PING_S = 5.0
 QUEUED_MESSAGES = 8
 
 
@@ -70,17 +77,18 @@ def cockpit(config: CockpitConfig) -> None:
     print(f"the cockpit is at {address}\nCtrl-C ends it", flush=True)
     if config.open_browser:
         threading.Timer(0.5, lambda: webbrowser.open(address)).start()
-    uvicorn.Server(server_config(make_app(served), limits)).run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(server_config(make_app(served), limits)).run(sockets=[listener])
 
 
-def server_config(app, limits):  # type: ignore[no-untyped-def]
+def server_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
     """How uvicorn serves: bounded messages, and pings that find out who vanished."""
     import uvicorn
 
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, ws_max_size=limits.image_bytes + limits.text_bytes,
-        ws_max_queue=QUEUED_MESSAGES, ws_ping_interval=PING_S, ws_ping_timeout=PING_S, ws_per_message_deflate=False,
-        limit_concurrency=64, timeout_graceful_shutdown=2, server_header=False, proxy_headers=False,
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, limit_concurrency=64,
+        timeout_graceful_shutdown=2, ws_max_size=limits.image_bytes + limits.text_bytes, ws_max_queue=QUEUED_MESSAGES,
+        ws_ping_interval=limits.ping_s, ws_ping_timeout=limits.ping_s, ws_per_message_deflate=False,
     )  # fmt: skip
 
 
@@ -91,6 +99,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # whoever comes before the server is up waits
     except OSError as error:
         listener.close()
         raise OSError(f"port {port} at {host} cannot be had ({error.strerror}); give another: port=0") from error

@@ -19,6 +19,7 @@ class Limits:
     waiting: int = 16  # requests that wait until the present step is done
     unseen_frames: int = 2  # frames on their way before the drive waits for the page
     silence_s: float = 600.0  # a page that says nothing for so long is forgotten; one that vanished is found by pings
+    ping_s: float = 5.0  # between two pings, and until one must be answered
     moments: int = 8  # saved in one session
     recent_s: float = 8.0  # how far back one may return
     recording_s: float = 120.0  # of one recording

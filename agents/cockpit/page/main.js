@@ -10,9 +10,10 @@ import { Wheel, typing } from "./wheel.js";
 const OF = (id) => document.getElementById(id);
 const SEND_MS = 40, HERE_MS = 5000;
 const LATENCY_SHARE = 0.15;  // of the newest in what is shown
+const LATENCIES = 1000;  // kept, for who measures
 
 const state = {
-  driving: false, pilot: "you", last: "lane keeper", second: "as before", number: 0, latency: 0, stamp: -1,
+  driving: false, pilot: "you", last: "lane keeper", second: "as before", latencies: [], number: 0, latency: 0, stamp: -1,
   wish: null, branched: false, truth: false, recording: false, opened: false,
 };
 
@@ -46,6 +47,8 @@ function draw() {
   if (header.stamp > 0 && header.stamp !== state.stamp && header.driving) {
     const took = performance.now() - header.stamp;
     state.stamp = header.stamp;
+    state.latencies.push(took);
+    if (state.latencies.length > LATENCIES) state.latencies.shift();
     state.latency += (state.latency ? LATENCY_SHARE : 1) * (took - state.latency);
   }
   state.header = header;

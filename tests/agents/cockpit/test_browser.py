@@ -5,6 +5,7 @@ Waits are for what is to be seen, never for a time, so that a slow machine is on
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import time
@@ -136,6 +137,19 @@ def test_let_it_drive_and_take_the_wheel_back(tab: Tab) -> None:
     assert tab.page.locator("#pilot").input_value() == "you"
 
 
+def test_a_gamepad_steers(tab: Tab) -> None:
+    tab.page.evaluate(
+        """() => {
+            const buttons = Array.from({ length: 16 }, () => ({ value: 0 }));
+            const pad = { connected: true, axes: [0.9, 0], buttons };
+            navigator.getGamepads = () => [null, pad];
+        }"""
+    )
+    tab.wait("state.header.drives[0].steering < -0.5")
+    tab.page.evaluate("() => { navigator.getGamepads = () => []; }")
+    tab.wait("Math.abs(state.header.drives[0].steering) < 0.05")
+
+
 def test_save_return_look_back_and_branch(tab: Tab) -> None:
     page = tab.page
     tab.drive_to(12)
@@ -204,8 +218,10 @@ def test_two_tabs_a_killed_one_and_a_reload(browser: Any, served: Served) -> Non
     assert len(served.cockpit.sessions) == 2
     one.page.reload()  # while it drives
     one.wait("state.opened && state.header && state.header.step === 0")
-    other.page.close()
+    with contextlib.suppress(Exception):  # the page cannot answer any more
+        other.page.goto("chrome://crash", timeout=10_000)
     wait_until(lambda: len(served.cockpit.sessions) == 1)
+    other.context.close()
     one.drive_to(2)
     one.close()
     wait_until(lambda: not served.cockpit.sessions)
@@ -285,7 +301,7 @@ def test_the_picture_moves_the_right_way_and_words_change_it(browser: Any, road:
         tab.page.keyboard.up(key)
         frames = [tab.frame(step=step) for step in range(5, 11)]
         moved[key] = sum(sideways_px(*pair) for pair in itertools.pairwise(frames))
-    assert moved["ArrowLeft"] > 2 and moved["ArrowRight"] < -2
+    assert moved["ArrowLeft"] > 1 and moved["ArrowRight"] < -1
     tab.page.fill("#text", "night, heavy rain")
     tab.page.keyboard.press("Enter")
     tab.page.locator("#understood li").first.wait_for()

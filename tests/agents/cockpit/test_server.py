@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
+import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from agents.cockpit.limits import Limits
 from agents.cockpit.protocol import BUSY, GONE, HEADER, INVALID, POLICY, TOO_BIG
 from agents.cockpit.server import ASSETS, Cockpit, make_app
 
-from .conftest import wait_until
+from .conftest import Served, wait_until
 
 HOME = "http://localhost:8765"
 BEGIN = {"kind": "begin", "world": "worlds/tiny", "scenario": "highway"}
@@ -233,6 +235,21 @@ def test_a_page_that_falls_silent_is_forgotten(catalogue: Catalogue, tmp_path: P
     app = make_app(Cockpit(catalogue, tmp_path, Guard(), Limits(silence_s=0.3), seed=0))
     with TestClient(app, base_url=HOME) as client, opened(client) as page:
         assert page.closed() == (GONE, "nothing was heard for 0.3 s")
+
+
+def test_a_page_that_vanishes_without_a_word_is_found_out(catalogue: Catalogue, tmp_path: Path) -> None:
+    """As when its machine loses the network: nothing is closed, but pings stay unanswered."""
+    served = Served(lambda: Cockpit(catalogue, tmp_path, Guard(), Limits(ping_s=0.3), passes=1, seed=0))
+    key = base64.b64encode(bytes(16)).decode()
+    with socket.create_connection(("127.0.0.1", served.port)) as raw:
+        lines = [
+            "GET /drive HTTP/1.1", f"Host: localhost:{served.port}", f"Origin: http://localhost:{served.port}",
+            "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}",
+        ]  # fmt: skip
+        raw.sendall("\r\n".join([*lines, "", ""]).encode())
+        wait_until(lambda: served.cockpit.sessions)
+        wait_until(lambda: not served.cockpit.sessions)
+    served.stop()
 
 
 def test_fifty_pages_come_and_go_and_leave_nothing(client: TestClient, cockpit: Cockpit) -> None:
