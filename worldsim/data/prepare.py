@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,13 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from worldsim.data import donkeycar
+from worldsim.data.comma2k19 import open_segments
 from worldsim.data.faults import Faults
 from worldsim.data.finalize import finalize
+from worldsim.data.lerobot import LeRobotOptions, open_lerobot
 from worldsim.data.logs import Log, Part
 from worldsim.data.nuscenes.loader import NuScenesOptions, open_nuscenes
+from worldsim.data.plain_video import VideoOptions, open_videos
 from worldsim.data.recording import Cut
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
@@ -41,7 +44,7 @@ class PrepareConfig:
 
     path: Path = option(help="the log: a tub, the dataroot of nuScenes, a folder of segments or videos, one file")
     out: Path = option(help="folder of the data set to write; what is there already is not read again")
-    source: str = option("donkeycar", "kind of log")
+    source: str = option("donkeycar", "kind of log: nuscenes, comma2k19, donkeycar, lerobot or video")
     rate_hz: float = option(FRAME_RATE_HZ, "frames per second to keep")
     height: int = option(64, "image rows; the middle of the picture is kept")
     width: int = option(128, "image columns")
@@ -52,6 +55,8 @@ class PrepareConfig:
     on_error: Literal["raise", "skip"] = option("raise", "at a broken record: raise stops, skip counts it and goes on")
     workers: int = option(0, "parts read at a time; 0: one a core")
     nuscenes: NuScenesOptions = option(factory=NuScenesOptions, help="of source=nuscenes alone")
+    lerobot: LeRobotOptions = option(factory=LeRobotOptions, help="of source=lerobot alone")
+    video: VideoOptions = option(factory=VideoOptions, help="of source=video alone")
 
     @property
     def cut(self) -> Cut:
@@ -67,7 +72,25 @@ def _nuscenes(config: PrepareConfig) -> Log:
     return open_nuscenes(config.path, config.nuscenes, config.cut, Faults(config.on_error))
 
 
-SOURCES = {"donkeycar": _donkeycar, "nuscenes": _nuscenes}
+def _comma2k19(config: PrepareConfig) -> Log:
+    return open_segments(config.path, config.cut, Faults(config.on_error))
+
+
+def _lerobot(config: PrepareConfig) -> Log:
+    return open_lerobot(config.path, config.lerobot, config.cut, Faults(config.on_error))
+
+
+def _video(config: PrepareConfig) -> Log:
+    return open_videos(config.path, config.video, config.cut, Faults(config.on_error))
+
+
+SOURCES: dict[str, Callable[[PrepareConfig], Log]] = {
+    "nuscenes": _nuscenes,
+    "comma2k19": _comma2k19,
+    "donkeycar": _donkeycar,
+    "lerobot": _lerobot,
+    "video": _video,
+}
 """Kinds of logs by name."""
 
 

@@ -128,6 +128,26 @@ def pick(times: Array, rate_hz: float, name: str) -> list[int]:
     return list(dict.fromkeys(nearest[near].tolist()))
 
 
+GAP = 0.05
+"""Share of a recording between what trains and what is held out, which belongs to neither."""
+
+
+def held_out_parts(times: Array, cut: Cut, held_out: float) -> list[tuple[str, int, int]]:
+    """Stretches (split, first picture, one past the last) of about one episode each; the end is held out."""
+    if len(times) < 2:
+        return [("train", 0, len(times))] if len(times) else []
+    length, seconds = times[-1] - times[0], cut.max_frames / cut.rate_hz
+    edges = [("train", 0.0, length if held_out == 0 else (1 - held_out - GAP) * length)]
+    edges += [("val", (1 - held_out) * length, length)] if held_out else []
+    found = []
+    for split, low, high in edges:
+        count = max(1, int(np.ceil((high - low) / seconds - 1e-6)))
+        for a, b in itertools.pairwise(np.linspace(low, high, count + 1)):
+            first, end = np.searchsorted(times - times[0], (a, b))
+            found.append((split, int(first), int(end) + (b == length)))
+    return found
+
+
 def _breaks(recording: Recording, times: Array, ticks: list[int], cut: Cut, faults: Faults) -> set[int]:
     """Places in ``ticks`` before which an episode must end: gaps in time, and motion that cannot be."""
     chosen = times[ticks]
