@@ -5,11 +5,11 @@ Axis legend: h w image rows and columns, n latent tokens, d latent channels.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from envs.choices import possible
@@ -46,7 +46,7 @@ class Course:
     name: str  # as it is read
     bank: StartBank | None
     start: str = "auto"  # as in DriveSettings
-    row: int | None = None  # a start of the bank; None: by chance
+    rows: tuple[int, ...] = ()  # starts of the bank to choose from; none: those that fit the scenario
     command: str | None = None  # route command to begin with
 
     def settings(self) -> DriveSettings:
@@ -56,10 +56,10 @@ class Course:
             device=str(self.world.model.device),
         )  # fmt: skip
 
-    def options(self) -> dict[str, Any]:
+    def options(self, rng: np.random.Generator) -> dict[str, Any]:
         """For ``DriveCore.begin``."""
-        asked = {"start": self.row, "command": self.command}
-        return {key: value for key, value in asked.items() if value is not None}
+        start = {"start": int(rng.choice(self.rows))} if self.rows else {}
+        return start | ({"command": self.command} if self.command else {})
 
 
 def in_scenario(world: OpenWorld, scenario: str, start: str) -> Course:
@@ -68,30 +68,32 @@ def in_scenario(world: OpenWorld, scenario: str, start: str) -> Course:
     return Course(world, scenario, scenario.replace("_", " "), world.bank, start)
 
 
-def in_words(world: OpenWorld, text: str) -> tuple[Course, dict[str, Any]]:
-    """The scene that ``text`` asks for, and the account of every word. Raises ValueError for nothing to read.
+def in_words(world: OpenWorld, text: str) -> tuple[Course, SceneWish]:
+    """The scene that ``text`` asks for, and what became of its words. Raises ValueError for nothing to read.
 
-    What the text leaves open follows the parser's assumptions, but gives way where no start would fit them.
+    It begins from the recorded starts that have all that was asked for, and most of what the parser assumed.
     """
     wish = GrammarParser(ByLetters()).parse(text)
-    course = Course(world, _fitting(wish, world.bank), WORDS, world.bank, command=wish.command)
-    return course, account(wish)
+    rows = _nearest(wish, world.bank) if world.bank else ()
+    return Course(world, wish.scenario(WORDS), WORDS, world.bank, rows=rows, command=wish.command), wish
 
 
 def from_image(world: OpenWorld, frame: FrameArray, speed_mps: float) -> Course:
     """A frame (h, w, 3) at a speed; what kind of scene it shows is not known."""
     bank = _bank_of(world.model, frame, speed_mps)
-    return Course(world, Scenario(name="image"), IMAGE, bank, row=0)
+    return Course(world, Scenario(name="image"), IMAGE, bank, rows=(0,))
 
 
-def account(wish: SceneWish) -> dict[str, Any]:
+def account(wish: SceneWish, come: SceneFields) -> dict[str, Any]:
     """What was understood, assumed and is not honoured: the parser's account, and what a learned world cannot do.
 
-    ``marks`` are stretches of the text, each with its role and what is to be said of it.
+    ``come`` is the scene that the drive began in: where it is not as assumed, that is said. ``marks`` are stretches of
+    the text, each with its role and what is to be said of it.
     """
     plain = wish.plain()
     happenings = [each for each in plain["understood"] if each["means"].startswith("event ")]
     understood = [each for each in plain["understood"] if each not in happenings]
+    assumed = [_as_come(each, come) for each in plain["assumed"] if not each["key"].startswith("event ")]
     refused = [{"text": event.words(), "why": OTHERS, "nearest": ""} for event in wish.events]
     if "drivers" in wish.asked:
         refused.append({"text": "how others drive", "why": OTHERS, "nearest": ""})
@@ -99,7 +101,7 @@ def account(wish: SceneWish) -> dict[str, Any]:
     marks += [(each, "unsupported", OTHERS) for each in happenings]
     marks += [(each, "unsupported", each["why"]) for each in plain["unsupported"]]
     return {
-        "text": wish.text, "caption": wish.caption, "understood": understood, "assumed": plain["assumed"],
+        "text": wish.text, "caption": wish.caption, "understood": understood, "assumed": assumed,
         "unsupported": [*plain["unsupported"], *refused],
         "marks": [
             {"start": each["start"], "end": each["end"], "role": role, "says": says}
@@ -108,22 +110,23 @@ def account(wish: SceneWish) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _fitting(wish: SceneWish, bank: StartBank | None) -> Scenario:
-    scenario = wish.scenario(WORDS)
-    if bank is None or _has_start(bank, scenario):
-        return scenario
-    assumed = {each.key for each in wish.assumed} & set(SCENE_VOCABULARY)
-    opened: dict[str, Any] = {key: list(SCENE_VOCABULARY[key]) for key in assumed}
-    try:
-        open_to_chance = dataclasses.replace(scenario, **opened, lanes=wish.asked.get("lanes"))
-    except ValueError:  # an event that needs a certain road
-        return scenario
-    return open_to_chance if _has_start(bank, open_to_chance) else scenario
+def _as_come(assumed: dict[str, Any], come: SceneFields) -> dict[str, Any]:
+    value = getattr(come, assumed["key"], None) if assumed["key"] in SCENE_VOCABULARY else None
+    if value is None or value == assumed["value"]:
+        return assumed
+    return {**assumed, "value": value, "why": "as in the recorded start that fits best"}
 
 
-def _has_start(bank: StartBank, scenario: Scenario) -> bool:
-    wanted = {key: possible(value) for key in SCENE_VOCABULARY if (value := getattr(scenario, key)) is not None}
-    return len(bank.select(None, **wanted)) > 0
+def _nearest(wish: SceneWish, bank: StartBank) -> tuple[int, ...]:
+    """Starts with all that was asked for and the most of what was assumed; may be empty."""
+    asked = {key: possible(value) for key, value in wish.asked.items() if key in SCENE_VOCABULARY}
+    ruled_out = [set(bank.select(None, **{key: list(values)})) for key, values in wish.excluded.items()
+                 if key in SCENE_VOCABULARY]  # fmt: skip
+    rows = set(bank.select(None, **asked)).difference(*ruled_out)
+    assumed = {each.key: possible(each.value) for each in wish.assumed if each.key in SCENE_VOCABULARY}
+    alike = [set(bank.select(None, **{key: values})) for key, values in assumed.items()]
+    hits = {int(row): sum(row in each for each in alike) for row in sorted(rows)}
+    return tuple(row for row, count in hits.items() if count == max(hits.values()))
 
 
 def _bank_of(world: WorldModel, frame: FrameArray, speed_mps: float) -> StartBank:

@@ -61,6 +61,7 @@ class Connection:
         self.sent = self.seen = 0
         self.woken = asyncio.Event()
         self.heard_at = time.monotonic()
+        self.stepped_at: float | None = None  # None: time stood still since
 
     async def run(self) -> None:
         """Until the page leaves. Raises Violation where it broke the protocol or fell silent."""
@@ -126,21 +127,20 @@ class Connection:
     # --- driving ------------------------------------------------------------------------------------------------
 
     async def _drive(self) -> None:
-        due = last = time.monotonic()
+        due = time.monotonic()
         while True:
             if self.wishes:
                 await self._obey(self.wishes.popleft())
-                last = time.monotonic()
+                self.stepped_at = None
             elif self._standing:
                 self.woken.clear()
                 await self.woken.wait()
-                last = time.monotonic()
+                self.stepped_at = None
             elif (left := due - time.monotonic()) > 0:
                 await asyncio.sleep(left)
             else:
                 due = max(due + PERIOD_S, time.monotonic() + 0.2 * PERIOD_S)
-                await self._step(time.monotonic() - last)
-                last = time.monotonic()
+                await self._step()
 
     @property
     def _standing(self) -> bool:
@@ -148,12 +148,15 @@ class Connection:
         behind = self.sent - self.seen >= self.limits.unseen_frames
         return self.session.futures is None or not self.driving or behind
 
-    async def _step(self, idle_s: float) -> None:
+    async def _step(self) -> None:
         wheel, began = self.wheel, time.perf_counter()
         await self._in(self.workers.steps, lambda: self.session.step(wheel))
         taken = time.perf_counter() - began
         self.session.pace.took(taken)
-        self.session.pace.shown(idle_s + taken)
+        now = time.monotonic()
+        if self.stepped_at is not None:
+            self.session.pace.shown(now - self.stepped_at)
+        self.stepped_at = now
         await self._show(wheel.stamp)
         if self.session.recording_full:
             await self._obey(protocol.Record(False))

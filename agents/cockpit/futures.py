@@ -34,7 +34,8 @@ class Futures:
         """One drive from the beginning of ``course``. Raises ValueError where it cannot begin."""
         core = DriveCore(course.settings(), 1)
         core.engine = _engine(core, 1)
-        core.begin(np.zeros(1, np.int64), [np.random.default_rng(seed)], course.options())
+        rng = np.random.default_rng(seed)
+        core.begin(np.zeros(1, np.int64), [rng], course.options(rng))
         return cls(course, core, [pilot], [[]])
 
     @classmethod

@@ -129,8 +129,10 @@ class Session:
         return self._set_out(beginnings.in_scenario(world, wish.scenario, wish.start), seed)
 
     def _words(self, wish: protocol.Words) -> list[Reply]:
-        course, account = beginnings.in_words(self.catalogue.open(wish.world), wish.text)
-        return [*self._set_out(course, self.seed), {"kind": "account", **account}]
+        course, read = beginnings.in_words(self.catalogue.open(wish.world), wish.text)
+        replies = self._set_out(course, self.seed)
+        assert self.futures is not None
+        return [*replies, {"kind": "account", **beginnings.account(read, self.futures.core.drives.fields[0])}]
 
     def _picture(self, wish: protocol.Picture) -> list[Reply]:
         world = self.catalogue.open(wish.world)

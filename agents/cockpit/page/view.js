@@ -51,7 +51,7 @@ export function readings(header, apart, latency) {
   fill("speed-bar", first.speed_mps / 40);
   number("steering", Math.abs(100 * first.steering), 0, first.steering > 0.005 ? "← " : first.steering < -0.005 ? "→ " : "");
   mark("steering-gauge", -first.steering);
-  number("lane", first.lane_offset_m, 1, first.lane_offset_m >= 0 ? "+" : "");
+  OF("lane").textContent = signed(first.lane_offset_m);
   mark("lane-gauge", -first.lane_offset_m / 2.5);
   const [what, chance] = first.hazard;
   OF("hazard-name").textContent = HAZARDS[what] ?? what;
@@ -84,8 +84,13 @@ export function event(text) {
 }
 
 function brief(drive) {
-  return `${Math.round(3.6 * drive.speed_mps)} km/h · ${drive.lane_offset_m >= 0 ? "+" : ""}${drive.lane_offset_m.toFixed(1)} m`
+  return `${Math.round(3.6 * drive.speed_mps)} km/h · ${signed(drive.lane_offset_m)} m`
     + (drive.ended ? ` · ${drive.ended}` : "");
+}
+
+function signed(metres) {
+  const text = Math.abs(metres).toFixed(1);
+  return metres === null ? "–" : text === "0.0" ? text : (metres > 0 ? "+" : "−") + text;
 }
 
 function happened(truth) {

@@ -105,6 +105,11 @@ def test_what_words_leave_open_gives_way_to_a_start(session: Session) -> None:
     assert session.futures is not None
     drives = session.futures.core.drives
     assert drives.start[0] >= 0 and drives.fields[0].time_of_day == "night"
+    replies = session.obey(Words("worlds/tiny", "a two-way road"))  # weather is assumed to be clear
+    come = session.futures.core.drives.fields[0]
+    assert come.road == "two_way"
+    assumed = {each["key"]: each["value"] for each in told(replies, "account")["assumed"]}
+    assert assumed["weather"] == come.weather and assumed["time_of_day"] == come.time_of_day
 
 
 def test_an_image_begins_a_drive_that_has_no_truth(session: Session) -> None:
