@@ -118,6 +118,17 @@ def test_the_yaw_estimate_follows_real_steering(capsys: pytest.CaptureFixture[st
     assert known.mean() > 0.8 and correlation > 0.7
 
 
+@needs("udacity_lanelines")
+def test_the_speed_of_a_real_highway_is_steady(capsys: pytest.CaptureFixture[str]) -> None:
+    """25 pictures a second become 10, in steps of 0.08 and 0.12 s; the car keeps its speed."""
+    clip = REAL / "udacity_lanelines/solidWhiteRight.mp4"
+    episode = read_all(clip, VideoOptions(camera_height_m=1.3))[0][0]
+    speed = episode.motion[:-1, 3]
+    with capsys.disabled():
+        print(f"\nreal highway: {np.nanmean(speed):.1f} m/s, deviation {np.nanstd(speed):.1f}")
+    assert np.isnan(speed).mean() < 0.1 and np.nanstd(speed) < 1.5 and 18 < np.nanmean(speed) < 30
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_clips(name: str) -> None:
     path = REAL / name

@@ -39,7 +39,9 @@ LEAST_INLIERS = 0.5
 LEAST_FIT, LEAST_LEAD, BESIDE_M = 0.6, 0.15, 0.6  # correlation of the road with itself, its lead over other shifts
 CELL_M, ROAD_M, ROAD_WIDTH_M, LENGTH_M, MOST_STEP_M = 0.1, 14.0, 7.0, 6.0, 4.5
 STILL_PX = 0.25
-LEAST_SURE = 0.5  # share of steps of a clip
+LEAST_STEP_M = 0.3  # what moves less while the rest of the picture moves is the bonnet
+LEAST_SURE, LEAST_STEPS = 0.5, 7  # share of sure steps of a clip, and how many it must have
+MOST_YAW_RAD = 0.15
 STRAIGHT_RAD = 0.004  # a step that turns less is fit to tell the horizon
 SMOOTH, SMOOTH_YAW = 7, 3  # steps of the running medians
 MOST_SPREAD = 0.15  # median deviation of the steps under it, as a share
@@ -65,8 +67,9 @@ class _Pair:
 
     @property
     def yaw(self) -> float:
-        """Turn to the left, in rad."""
-        return np.nan if self.turned is None else float(np.arctan2(self.turned[0, 2], self.turned[2, 2]))
+        """Turn to the left, in rad; NaN where it is not sure."""
+        yaw = np.nan if self.turned is None else float(np.arctan2(self.turned[0, 2], self.turned[2, 2]))
+        return yaw if abs(yaw) < MOST_YAW_RAD else np.nan
 
 
 def estimate(greys: list[Grey], times: Array, lens: Lens) -> tuple[Drive, float]:
@@ -79,17 +82,18 @@ def estimate(greys: list[Grey], times: Array, lens: Lens) -> tuple[Drive, float]
         _step(pair, a, b, focal, horizon, lens.height_m)
         for pair, a, b in zip(pairs, greys[:-1], greys[1:], strict=True)
     ]
-    distance, yaw = np.array(steps).reshape(-1, 2).T
-    distance, yaw = _smooth(distance, SMOOTH, MOST_SPREAD), _smooth(yaw, SMOOTH_YAW)
-    sure = float(np.mean(~np.isnan(distance))) if len(distance) else 0.0
-    if sure < LEAST_SURE:
-        distance[:] = np.nan
-    seconds = np.diff(times)
+    seconds = np.diff(times)  # uneven where 25 pictures a second became 10, so rates are smoothed, not steps
+    speed, rate = np.array(steps).reshape(-1, 2).T / seconds
+    speed, rate = _smooth(speed, SMOOTH, MOST_SPREAD), _smooth(rate, SMOOTH_YAW)
+    sure = float(np.mean(~np.isnan(speed))) if len(speed) else 0.0
+    if sure < LEAST_SURE or len(speed) < LEAST_STEPS:
+        speed[:] = np.nan
+    distance, yaw = speed * seconds, rate * seconds
     motion = np.full((len(times), 4), np.nan)
-    motion[:-1] = np.stack([distance * np.cos(yaw / 2), distance * np.sin(yaw / 2), yaw, distance / seconds], -1)
+    motion[:-1] = np.stack([distance * np.cos(yaw / 2), distance * np.sin(yaw / 2), yaw, speed], -1)
     motion[:-1][np.isnan(motion[:-1]).any(-1)] = np.nan
     ego = np.full((len(times), len(EGO_FIELDS)), np.nan)
-    ego[1:, 0], ego[1:, 1] = distance / seconds, yaw / seconds
+    ego[1:, 0], ego[1:, 1] = speed, rate
     ego[:, 2] = np.gradient(ego[:, 0], times) if len(times) > 1 else np.nan
     pose = np.full((len(times), 3), np.nan, np.float32)
     return Drive(motion.astype(np.float32), ego.astype(np.float32), pose), sure
@@ -179,10 +183,8 @@ class _Road:
         )  # a road of lines alone fits anywhere
         apart = np.abs(np.arange(most) - best) * CELL_M > 2 * BESIDE_M
         sharp = fits[best] - max(fits[beside].max(initial=-1.0), fits[apart].max(initial=-1.0)) >= LEAST_LEAD
-        if fits[best] < LEAST_FIT or not sharp or best == most - 1:
+        if fits[best] < LEAST_FIT or not sharp or not LEAST_STEP_M <= best * CELL_M < (most - 1) * CELL_M:
             return np.nan
-        if best == 0:
-            return 0.0
         low, high, top = fits[best - 1], fits[best + 1], fits[best]
         return float((best + 0.5 * (low - high) / (low - 2 * top + high)) * CELL_M)
 
