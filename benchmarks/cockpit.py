@@ -29,7 +29,14 @@ from .report import begin, finish, options, say
 
 SEND_S = 0.04  # between two messages of the wheel, as in the page
 PATIENCE_S = 120.0
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:

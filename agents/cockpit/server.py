@@ -60,9 +60,8 @@ class Cockpit:
             await refuse(socket, Violation(1011, "the session failed; the terminal says why"))
         finally:
             self.sessions.discard(session)
-            session.close()
             with contextlib.suppress(RuntimeError):  # the server itself is ending
-                self.workers.wishes.submit(give_back_memory)
+                self.workers.wishes.submit(end, session)
 
     def close(self) -> None:
         """Let the threads end."""
@@ -70,8 +69,12 @@ class Cockpit:
         self.workers.wishes.shutdown(wait=False, cancel_futures=True)
 
 
-def give_back_memory() -> None:
-    """Hand freed memory to the system, where the C library would keep it for later."""
+def end(session: Session) -> None:
+    """Close a session whose page has left, and hand its memory to the system: the C library would keep it for later."""
+    try:
+        session.close()
+    except Exception:
+        log.exception("a session did not end well")
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -29,7 +29,7 @@ from .truth import Truth, why_not
 
 Reply = dict[str, Any]
 SPEED, STEERING = EGO_FIELDS.index("speed_mps"), EGO_FIELDS.index("steering")
-CATCHING_UP_S = 20.0
+CATCHING_UP_S = 3.0  # at once; what is left is caught up with step by step
 RELAY = "lane keeper"
 """Goes on where a pilot has nothing more to do."""
 
@@ -80,9 +80,11 @@ class Session:
         return self.wishes[type(message)](message)
 
     def close(self) -> None:
-        """Let go of all that takes memory. What is being recorded is lost."""
-        self.futures = self.truth = self.recording = None
+        """Let go of all that takes memory; what is being recorded is kept."""
+        self.futures = self.truth = None
         self.moments = Moments(self.limits)
+        if self.recording is not None:
+            self._written("")
 
     def view(self) -> tuple[dict[str, Any], dict[str, FrameArray]]:
         """Readings, and the pictures (h, w, 3) by name: "first", "second" while there are two futures, "truth"."""
@@ -206,6 +208,7 @@ class Session:
         self.pace.anew()
         replies = [self._told("joined")]
         if kept:
+            replies = [*self._jumped(), *replies]
             self.moments.rewind()
             self.moments.pass_by(one)
             replies += self._after_jump()
@@ -213,12 +216,16 @@ class Session:
 
     def _jump(self, futures: Futures, moment: Moment | None) -> list[Reply]:
         """Go on with other futures: what was under way of the old ones ends."""
-        replies = self._written("The drive went elsewhere: the recording ended there.") if self.recording else []
+        replies = self._jumped()
         self.futures, goes_on = futures, self.moments.rewind(moment)
         if not self.moments.recent:
             self.moments.pass_by(futures)
         self.pace.anew()
         return [*replies, self._told("began") | {"goes_on": goes_on}, *self._after_jump()]
+
+    def _jumped(self) -> list[Reply]:
+        """A recording is of one drive."""
+        return self._written("The drive went elsewhere: the recording ended there.") if self.recording else []
 
     def _told(self, kind: str) -> Reply:
         """What the page should know of what is driven now."""

@@ -55,7 +55,6 @@ function draw() {
   if (strip.at !== null) return;
   if (header.drives[1]) OF("second-pilot").value = header.drives[1].pilot;
   readings(header, show(pictures), header.driving && state.latency);
-  OF("waiting").hidden = true;
   OF("record").querySelector("span").textContent = state.recording ? `Recording ${(header.recording ?? 0).toFixed(0)} s` : "Record";
 }
 
@@ -73,6 +72,7 @@ const TOLD = {
     if (told.goes_on) strip.leave();
     else strip.clear();
     state.opened = true;
+    waiting("");
     scrubbing(false);
     event("");
     OF("where").textContent = [told.name, told.caption, told.imagined ? "imagined" : ""].filter(Boolean).join(" · ");
@@ -99,7 +99,7 @@ const TOLD = {
   recorded: addRecording,
   problem({ text }) {
     problem(text);
-    OF("waiting").textContent = state.opened ? "" : text;
+    waiting(state.opened ? "" : text);
     OF("pilot").value = state.pilot;
   },
 };
@@ -109,6 +109,7 @@ function tell(message) {
 }
 
 function lost(reason, final) {
+  coming = null;  // its number means nothing to the next connection
   const driven = state.driving;
   setDriving(false);
   state.driving = driven && !final;
@@ -117,8 +118,7 @@ function lost(reason, final) {
   state.recording = pressed("record", false);
   branched(false);
   OF("go").hidden = true;
-  OF("waiting").textContent = final ? reason : `${reason} Trying again…`;
-  OF("waiting").hidden = false;
+  waiting(final ? reason : `${reason} Trying again…`);
 }
 
 // --- what goes out -------------------------------------------------------------------------------------------------
@@ -130,6 +130,7 @@ setInterval(() => {
   turnedAt = now;
   const { steering, pedal } = wheel;
   OF("pad").querySelector("i").style.left = `${50 - 40 * steering}%`;
+  OF("pad").ariaValueNow = steering.toFixed(2);
   if (state.driving && state.opened && state.pilot === "you") {
     link.send("wheel", { number: ++state.number, steering, pedal, stamp: now });
   }
@@ -140,7 +141,14 @@ function begin(wish) {
   state.wish = wish;
   account(null);
   problem("");
+  waiting("Opening the world…");
   link.send(wish.text ? "words" : "begin", wish);
+}
+
+function waiting(text) {
+  OF("waiting").textContent = text;
+  OF("waiting").hidden = !text;
+  OF("go").hidden = Boolean(text) || state.driving || !state.opened || strip.at !== null;
 }
 
 function again() {

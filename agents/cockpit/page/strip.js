@@ -32,6 +32,7 @@ export class Strip {
 
   leave() {
     this.at = null;
+    this.range.blur();  // the arrow keys steer again
     this.draw();
   }
 

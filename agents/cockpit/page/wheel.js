@@ -81,7 +81,7 @@ export class Wheel {
 }
 
 export function typing(event) {
-  return event.target.matches?.("input:not([type=range]), textarea, select") ?? false;
+  return event.target.matches?.("input, textarea, select") ?? false;
 }
 
 function clamp(value) {

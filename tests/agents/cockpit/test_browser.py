@@ -29,7 +29,7 @@ from .conftest import Served, wait_until
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
 PATIENCE_S = 120.0
 
@@ -111,7 +111,8 @@ def tab(browser: Any, served: Served) -> Iterator[Tab]:
 
 def test_load_and_drive_with_keys(tab: Tab) -> None:
     page = tab.page
-    assert page.locator("#waiting").is_hidden() and page.locator("#go").is_visible()
+    page.locator("#go").wait_for()
+    assert page.locator("#waiting").is_hidden()
     assert page.locator("canvas").first.evaluate("(canvas) => canvas.width") == 128
     first = tab.frame()
     page.keyboard.down("ArrowLeft")  # sets off, too

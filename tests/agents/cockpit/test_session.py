@@ -284,4 +284,11 @@ def test_a_recording_ends_where_the_drive_jumps_and_when_it_is_full(catalogue: C
     assert session.recording_full and "holds 0.5 s" in session.obey(Record(False))[0]["why"]
     session.obey(Record(True))
     assert "nothing to keep" in session.obey(Record(False))[0]["why"]
-    assert len(EpisodeStore(tmp_path / "worlds-tiny")) == 2
+    session.obey(Branch(MIRRORED))
+    session.obey(Record(True))
+    drive(session, 2)
+    assert kinds(session.obey(Join("second")))[:2] == ["recording", "recorded"]
+    session.obey(Record(True))
+    drive(session, 2)
+    session.close()  # the page left
+    assert len(EpisodeStore(tmp_path / "worlds-tiny")) == 4
