@@ -37,7 +37,7 @@ from worldsim.types import FRAME_RATE_HZ, Episode
 log = logging.getLogger(__name__)
 
 RATE_TOLERANCE = 0.1
-"""Largest relative difference between an episode's median frame interval and the data set's."""
+"""Largest relative difference between an episode's mean frame interval and the data set's."""
 
 
 class EpisodeWriter:
@@ -90,7 +90,7 @@ class EpisodeWriter:
         return info["fps"]
 
     def _settle_rate(self, episode: Episode) -> float:
-        interval = float(np.median(np.diff(episode.timestamps))) if len(episode) > 1 else None
+        interval = float(np.mean(np.diff(episode.timestamps))) if len(episode) > 1 else None
         if self.fps is None:
             fps = self._asked_fps or (FRAME_RATE_HZ if interval is None else _nominal_rate(interval))
             create_info(self.root, fps, episode_features(episode, fps))

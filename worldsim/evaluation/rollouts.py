@@ -42,6 +42,7 @@ def excerpt(episode: Episode, start: int, stop: int | None = None) -> Episode:
         },
         timestamps=episode.timestamps[rows] - episode.timestamps[rows.start],
         rewards={name: values[rows] for name, values in episode.rewards.items()},
+        signals={name: values[rows] for name, values in episode.signals.items()},
         boxes=episode.boxes[rows],
     )
     cut.motion[-1], cut.action[-1] = np.nan, np.nan

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from worldsim.checkpoint import open_tokenizer
 from worldsim.data.store import EpisodeStore
 from worldsim.device import check_device
 from worldsim.storage import write_json
@@ -19,7 +20,6 @@ from worldsim.tokenizer import (
     Tokenizer,
     TokenizerConfig,
     images_from_frames,
-    load_tokenizer,
     measure,
     reconstruction_loss,
     save_tokenizer,
@@ -50,7 +50,7 @@ class TrainTokenizerConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
-    start_from: str = ""  # a trained tokenizer's file or folder, to go on from its weights; none: from nothing
+    start_from: str = ""  # a trained tokenizer or a world, to go on from its weights; none: from nothing
     batch: int = 32
     kernel_rate: float = 3e-3  # learning rate of convolution kernels, under Muon
     other_rate: float = 1.5e-3  # of everything else, under AdamW
@@ -77,7 +77,7 @@ def train_tokenizer(
     others = {read_frames(config, folder, "train"): share for folder, share in config.also.items()}
     tokenizer = Tokenizer(config.tokenizer).initialise(torch.Generator().manual_seed(config.loop.seed))
     if config.start_from:
-        tokenizer.load_state_dict(load_tokenizer(config.start_from).state_dict())
+        tokenizer.load_state_dict(open_tokenizer(config.start_from).state_dict())
     tokenizer.to(config.device)
     state = start_state(tokenizer, _optimizers(config, tokenizer), config.loop)
     logger.info("%d training frames, %d held out", len(train), len(held_out))
