@@ -121,7 +121,7 @@ def pick(times: Array, rate_hz: float, name: str) -> list[int]:
     if abs(stride * interval - step) <= RATE_SLACK * step:
         starts = [0, *(np.flatnonzero(np.diff(times) > 1.5 * interval) + 1), len(times)]
         return [i for a, b in itertools.pairwise(starts) for i in range(a, b, stride)]
-    ticks = times[0] + step * np.arange(int((times[-1] - times[0]) / step + 1.5))
+    ticks = times[0] + step * np.arange(int((times[-1] - times[0]) / step + 1 + RATE_SLACK))
     after = np.clip(np.searchsorted(times, ticks), 1, len(times) - 1)
     nearest = np.where(ticks - times[after - 1] <= times[after] - ticks, after - 1, after)
     near = np.abs(times[nearest] - ticks) <= step / 2 + 1e-9
