@@ -106,7 +106,7 @@ def test_a_start_continues_the_drive_it_was_taken_from() -> None:
 
 def test_counterfactuals(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     result = run(counterfactuals.main, world, tmp_path, capsys, "--episodes", "1")
-    assert result["moments"] == {"bend": 1, "straight": 1, "lead": 1} and result["branches"] == 14
+    assert result["moments"] == {"bend": 1, "straight": 1, "lead": 1} and result["branches"] == 16
     for who in ("model", "floor"):
         assert set(result[who]["events"]) == {"offroad", "collision", "closes"}
         assert result[who]["coasting_in_bends"]["leave_the_road_truly"] == 1

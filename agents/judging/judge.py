@@ -93,7 +93,7 @@ class Judge:
 
     def file(self, agent: str, number: int) -> Path:
         """Where a round of an agent is kept."""
-        who = {"agent": _digest(Path(agent) / POLICY_FILE) if _is_policy(agent) else agent}
+        who = {"agent": fingerprint_of(agent)}
         fingerprint = hashlib.sha256(json.dumps(self._same | who, sort_keys=True).encode()).hexdigest()[:12]
         label = re.sub(r"[^\w.-]+", "_", Path(agent).name)
         return self.folder / self.venue.world / f"{label}-{fingerprint}" / f"round-{number:04d}.json"
@@ -147,6 +147,11 @@ def _arena(venue: Venue) -> Arena:
 def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+
+
+def fingerprint_of(agent: str) -> str:
+    """What names an agent for good: a policy's weights, else its name."""
+    return _digest(Path(agent) / POLICY_FILE) if _is_policy(agent) else agent
 
 
 def _is_policy(agent: str) -> bool:

@@ -167,7 +167,7 @@ def figures(moments: Sequence[Moment], branches: Branches, told: Told) -> dict[s
         "coasting_in_bends": {
             "branches": int(coasting.sum()),
             "leave_the_road_truly": int((coasting & leaves).sum()),
-            "leave_the_road_here": int((coasting & said(told, "offroad")).sum()),
+            "leave_the_road_here": int((coasting & leaves & said(told, "offroad")).sum()),
         },
         "events": events(branches, told),
         "trust_finds_wrong_branches": trust_finds_wrong_branches(branches, told),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,15 @@ FIRST_SEED = 3_000_000
 GENTLE, HARD = 0.12, 0.5
 """Steering of a swerve beyond what keeps the lane: 0.7 and 3 m/s2 sideways."""
 BRAKING, ACCELERATING = -0.6, 1.0
+ZIGZAG, ZIGZAG_STEPS, PUMP_STEPS = 0.5, 5, 5
 
 KINDS: dict[str, tuple[str, ...]] = {
     "bend": ("keep", "coast", "left", "right", "left_hard", "right_hard"),
-    "straight": ("keep", "left", "right", "left_hard", "right_hard"),
+    "straight": ("keep", "left", "right", "left_hard", "right_hard", "zigzag", "pump"),
     "lead": ("keep", "brake", "accelerate"),
 }
-"""Kind of moment -> its branches: ``keep`` keeps the lane, ``coast`` lets go of wheel and pedals."""
+"""Kind of moment -> its branches: ``keep`` keeps the lane, ``coast`` lets go of wheel and pedals, ``zigzag`` throws the
+wheel and ``pump`` the pedals from side to side, as no driver does whom training has seen."""
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "bend": ("racetrack", "curves", "racetrack", "snow_curves", "roundabout", "curves"),
@@ -75,6 +77,11 @@ class Branches:
 
     def __len__(self) -> int:
         return len(self.moment)
+
+    def rows(self, index: npt.NDArray[np.int64], moment: npt.NDArray[np.int64] | None = None) -> Branches:
+        """The branches at ``index`` (k,); ``moment`` (k,) numbers their moments anew."""
+        kept = {entry.name: getattr(self, entry.name)[index] for entry in fields(self)}
+        return Branches(**(kept if moment is None else kept | {"moment": moment}))
 
     def label(self, name: str) -> npt.NDArray[np.float64]:
         """One label (r, t)."""
@@ -176,6 +183,11 @@ def _plan(name: str, kept: FloatArray) -> Callable[[ScriptedDriver, int], FloatA
     if name in ("brake", "accelerate"):
         pedal = BRAKING if name == "brake" else ACCELERATING
         return lambda driver, step: np.array([driver.act()[0], pedal], np.float32)
+    if name == "pump":
+        return lambda driver, step: np.array([driver.act()[0], 1.0 if step // PUMP_STEPS % 2 else -1.0], np.float32)
+    if name == "zigzag":
+        swings = [ZIGZAG if step // ZIGZAG_STEPS % 2 else -ZIGZAG for step in range(len(kept))]
+        return lambda driver, step: np.clip(kept[step] + np.array([swings[step], 0.0], np.float32), -1.0, 1.0)
     side, amount = name.partition("_")[0], HARD if name.endswith("_hard") else GENTLE
     beyond = np.array([amount if side == "left" else -amount, 0.0], np.float32)
     return lambda driver, step: np.clip(kept[step] + beyond, -1.0, 1.0)

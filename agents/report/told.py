@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,17 @@ class Told:
     reading: dict[str, Array]  # StateReading's fields, each (r, t)
     trust: Array  # (r, t)
     latents: Tensor  # (r, t, n, d) float16
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """To be kept."""
+        readings = {f"reading_{name}": values for name, values in self.reading.items()}
+        return {**readings, "trust": self.trust, "latents": self.latents.numpy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Told:
+        """As it was kept."""
+        readings = {name: arrays[f"reading_{name}"] for name in READINGS}
+        return cls(readings, arrays["trust"], torch.from_numpy(arrays["latents"]))
 
 
 def draw_branches(

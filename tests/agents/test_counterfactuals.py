@@ -129,7 +129,7 @@ def test_both_ways_of_telling_begin_alike(driven: tuple[list[Moment], Branches])
     ticks: list[int] = []
     drawn = draw_branches(engine, moments, branches, 0, tick=lambda: ticks.append(1))
     watched = watch_branches(engine, moments, branches, 0)
-    assert len(ticks) == ticks_of(branches) and drawn.trust.shape == watched.trust.shape == (5, 7)
+    assert len(ticks) == ticks_of(branches) and drawn.trust.shape == watched.trust.shape == (7, 7)
     assert (drawn.latents[:, 0] == watched.latents[:, 0]).all()
     assert not (drawn.latents[:, 1] == watched.latents[:, 1]).all()
     assert not torch.equal(drawn.latents[1, 3], drawn.latents[2, 3])  # left and right
