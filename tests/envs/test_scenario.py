@@ -21,7 +21,7 @@ def test_shipped_scenarios_are_whole(name: str) -> None:
 
 
 def test_every_road_has_a_scenario_of_its_name() -> None:
-    assert set(ROADS) <= set(list_scenarios()) and len(list_scenarios()) >= 14
+    assert set(ROADS) <= set(list_scenarios()) and len(list_scenarios()) >= 20
 
 
 def test_chance_follows_the_seed_and_reaches_everything() -> None:
