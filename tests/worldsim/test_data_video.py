@@ -99,6 +99,18 @@ def test_a_video_becomes_marked_episodes(tmp_path: Path) -> None:
     assert np.isnan(none.motion).all() and "estimated" not in none.source and len(none) == 50
 
 
+def test_a_folder_names_the_scenario_of_its_videos(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 64, 128, 3), dtype=np.uint8)
+    (tmp_path / "city").mkdir()
+    for place in ("above.mp4", "city/within.mp4"):
+        write_video(tmp_path / place, frames)
+    found, _ = read_all(tmp_path, VideoOptions(motion="none", held_out=0.0))
+    assert [(each.scenario, each.source.split(",")[0]) for each in found] == [
+        ("video", "video above.mp4"),
+        ("city", "video city/within.mp4"),
+    ]
+
+
 def test_the_end_is_held_out_with_a_gap() -> None:
     parts = held_out_parts(np.arange(1000) / 20, CUT, 0.15)
     assert parts == [("train", 0, 400), ("train", 400, 800), ("val", 850, 1000)]

@@ -2,7 +2,7 @@
 
 The motion is unknown, which a world learns from as "no action", or is estimated from the pictures where that is sure
 (worldsim/data/visual_motion.py), and then marked as estimated in `source`. Of each file the last part is held out, with
-a gap before it that belongs to neither split.
+a gap before it that belongs to neither split. A folder within the one that was named gives its videos their scenario.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _read(
         views={"front": Pictures(times[first:end], read)},
         estimate=estimated if options.motion == "estimate" else None,
         caption=options.caption,
-        scenario="video",
+        scenario=Path(name).parent.name or "video",
         split=split,
         source=f"video {name}, pictures {first} to {end - 1} of {len(times)}",
     )
