@@ -24,7 +24,7 @@ class Preset:
     dynamics: DynamicsConfig = option(factory=DynamicsConfig)
     engine: EngineConfig = option(factory=EngineConfig)
     clips: int = option(16, "clips in a training step, for the memory estimate")
-    clip_frames: int = option(16, "frames of a clip, for the memory estimate")
+    clip_frames: int = option(16, "frames of a clip, written and drawn, for the memory estimate")
     rollouts: int = option(1, "rollouts at once, for the memory estimate")
 
     def __post_init__(self) -> None:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from worldsim.diffusion.shortcut import Predict
+from worldsim.dynamics.attention import Order, TimeCache
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
-from worldsim.dynamics.transformer import Dynamics, Prediction, Previous, TimeCache
+from worldsim.dynamics.transformer import Dynamics, Prediction, Previous
 from worldsim.tokenizer import Tokenizer, TokenizerConfig
 from worldsim.types import FRAME_RATE_HZ
 
@@ -96,10 +97,10 @@ class WorldModel(nn.Module):
         condition: FrameCondition,
         scene: Scene,
         previous: Previous | None = None,
-        cache: TimeCache | None = None,
+        past: Order | TimeCache | None = None,
     ) -> Prediction:
         """Clean latents and state-head outputs from noisy latents (b, t, n, d)."""
-        return self.dynamics(latents, condition, scene, previous, cache)
+        return self.dynamics(latents, condition, scene, previous, past)
 
 
 def denoiser(
@@ -107,7 +108,7 @@ def denoiser(
     condition: FrameCondition,
     scene: Scene,
     previous: Previous | None = None,
-    cache: TimeCache | None = None,
+    past: Order | TimeCache | None = None,
     guidance: float = 1.0,
 ) -> Predict:
     """The dynamics as a function of (noisy latents, signal, step level), for the sampler and for targets.
@@ -117,10 +118,10 @@ def denoiser(
 
     def predict(latents: Tensor, signal: Tensor, step: Tensor) -> Tensor:
         levels = replace(condition, signal=signal, step=step)
-        told = dynamics(latents, levels, scene, previous, cache).latents
+        told = dynamics(latents, levels, scene, previous, past).latents
         if guidance == 1.0:
             return told
-        untold = dynamics(latents, levels, scene.hidden(), previous, cache).latents
+        untold = dynamics(latents, levels, scene.hidden(), previous, past).latents
         return untold + guidance * (told - untold)
 
     return predict

@@ -7,7 +7,7 @@ import torch
 
 from worldsim.diffusion.path import noisy, ramp_weight, velocity
 from worldsim.diffusion.sampler import sample
-from worldsim.diffusion.shortcut import Levels, flow_levels, shortcut_levels, shortcut_target
+from worldsim.diffusion.shortcut import PAST_SIGNAL, Levels, flow_levels, past_levels, shortcut_levels, shortcut_target
 
 CLEAN = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
 NOISE = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
@@ -48,19 +48,21 @@ def test_sampling_steps_must_be_a_power_of_two() -> None:
 
 
 def test_shortcut_levels_lie_on_their_grid() -> None:
-    levels = shortcut_levels(64, 32, finest=16, context_fraction=0.3, generator=torch.Generator().manual_seed(0))
-    large = levels.step > 0
-    size = 2.0 ** levels.step[large] / 16
-    cells = levels.signal[large] / size
+    levels = shortcut_levels(64, 32, finest=16, generator=torch.Generator().manual_seed(0))
+    size = 2.0**levels.step / 16
+    cells = levels.signal / size
     assert torch.allclose(cells, cells.round())
-    assert (levels.signal[large] + size <= 1 + 1e-6).all()
-    assert set(levels.step.unique().tolist()) == {0, 1, 2, 3, 4}
-    assert (levels.signal[~large] >= 0.8).all()
+    assert (levels.signal + size <= 1 + 1e-6).all()
+    assert set(levels.step.unique().tolist()) == {1, 2, 3, 4}
 
 
-def test_flow_levels_hold_the_asked_share_of_past_like_frames() -> None:
-    signal = flow_levels(200, 50, context_fraction=0.5, generator=torch.Generator().manual_seed(0)).signal
-    assert (signal >= 0.8).float().mean() == pytest.approx(0.5 + 0.5 * 0.2, abs=0.02)
+def test_written_frames_are_noised_slightly_and_drawn_ones_at_any_level() -> None:
+    g = torch.Generator().manual_seed(0)
+    written, drawn = past_levels(200, 50, g), flow_levels(200, 50, g)
+    assert written.signal.min() >= PAST_SIGNAL and written.signal.mean() == pytest.approx(0.9, abs=0.01)
+    assert drawn.signal.min() < 0.01 and drawn.signal.mean() == pytest.approx(0.5, abs=0.02)
+    both = written.then(drawn)
+    assert both.signal.shape == both.step.shape == (200, 100) and (both.step == 0).all()
 
 
 def test_shortcut_target_is_where_two_half_steps_lead() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 
-from worldsim.dynamics.conditioning import Scene
+from worldsim.diffusion.shortcut import Levels
+from worldsim.dynamics.attention import Order
+from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS, StateHeads, head_loss
 from worldsim.dynamics.targets import head_targets, vehicle_tokens, within
@@ -42,7 +44,7 @@ def test_overfits_one_clip() -> None:
         torch.manual_seed(0)
         dynamics = Dynamics(config)
     batch = clip_batch(config, clips=1)
-    settings = ObjectiveConfig(context_fraction=0.5, bootstrap_fraction=0.0, own_fraction=0.0)
+    settings = ObjectiveConfig(bootstrap_fraction=0.0, own_fraction=0.0)
     optimizer = torch.optim.AdamW(dynamics.parameters(), lr=5e-3)
 
     def loss() -> tuple[torch.Tensor, dict[str, float]]:
@@ -68,14 +70,32 @@ def test_bootstrap_loss_is_finite_and_reaches_step_embeddings() -> None:
     assert gradient is not None and (gradient[1:].abs().sum(1) > 0).all()
 
 
-def test_own_past_is_drawn_where_frames_were_noisy_and_kept_where_they_were_not() -> None:
+def test_an_own_past_is_drawn_and_depends_on_its_depth() -> None:
     dynamics = tiny_world().dynamics
     batch = clip_batch(dynamics.config, 8)
-    drawn = own_past(dynamics, batch, 0.5, torch.Generator().manual_seed(0))
-    kept = (drawn == batch.latents).all(-1).all(-1)
-    assert 0.4 < kept.float().mean() < 0.8  # half, and a fifth of the other half
-    assert (drawn[~kept] != batch.latents[~kept]).float().mean() > 0.99
-    assert not drawn.requires_grad
+    once, *deeper = (own_past(dynamics, batch, depth, torch.Generator().manual_seed(0)) for depth in (1, 2, 3))
+    assert (once != batch.latents).float().mean() > 0.99 and not once.requires_grad
+    assert any((once != drawn).float().mean() > 0.9 for drawn in deeper)
+
+
+def test_a_drawn_frame_sees_what_a_rollout_would_show_it() -> None:
+    """Written and drawn in one pass equals a plain sequence of the written past that ends with the drawn frame."""
+    config = tiny_config().dynamics
+    dynamics = tiny_world().dynamics.eval()
+    batch = clip_batch(config, clips=2, frames=5)
+    g = torch.Generator().manual_seed(2)
+    x = torch.randn(2, 10, config.n_tokens, config.latent_dim, generator=g)
+    levels = Levels(torch.rand(2, 10, generator=g), torch.randint(0, config.step_levels, (2, 10), generator=g))
+    order = Order.written_and_drawn(5, config.context_frames)
+    both = dynamics(x, batch.condition(levels), batch.scene, past=order)
+    for moment in range(5):
+        index = torch.tensor([*range(moment), 5 + moment])
+        condition = batch.condition(levels)
+        alone = FrameCondition(*(getattr(condition, f.name)[:, index] for f in fields(condition)))
+        plain = dynamics(x[:, index], alone, batch.scene)
+        assert torch.allclose(plain.latents[:, -1], both.latents[:, 5 + moment], atol=1e-4)
+        assert torch.allclose(plain.state[:, -1], both.state[:, 5 + moment], atol=1e-4)
+        assert torch.allclose(plain.latents[:, :-1], both.latents[:, :moment], atol=1e-4)
 
 
 def test_an_own_past_is_trained_on_once_the_model_is_mature() -> None:

@@ -21,7 +21,7 @@ Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy latents (b, t, n, d), signal (b, t), step level (b, t)) -> predicted clean latents."""
 
 PAST_SIGNAL = 0.8
-"""Frames at this signal level or above look as remembered frames do at rollout time."""
+"""Remembered frames are noised to a signal level in [PAST_SIGNAL, 1) while training; the engine's lies within."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +31,34 @@ class Levels:
     signal: Tensor
     step: Tensor
 
-
-def flow_levels(batch: int, frames: int, context_fraction: float, generator: torch.Generator) -> Levels:
-    """Levels for the plain denoising loss at the finest step.
-
-    Signal is uniform in [0, 1), but a ``context_fraction`` of frames is drawn from [PAST_SIGNAL, 1): so look past
-    frames at rollout time, and so a noisy frame often has a clean past to be predicted from.
-    """
-    device = generator.device
-    uniform = torch.rand(batch, frames, generator=generator, device=device)
-    past = torch.rand(batch, frames, generator=generator, device=device) < context_fraction
-    step = torch.zeros(batch, frames, dtype=torch.int64, device=device)
-    return Levels(torch.where(past, PAST_SIGNAL + (1.0 - PAST_SIGNAL) * uniform, uniform), step)
+    def then(self, other: Levels) -> Levels:
+        """These frames followed by ``other``'s."""
+        return Levels(torch.cat((self.signal, other.signal), dim=1), torch.cat((self.step, other.step), dim=1))
 
 
-def shortcut_levels(
-    batch: int, frames: int, finest: int, context_fraction: float, generator: torch.Generator
-) -> Levels:
-    """Levels for the bootstrap loss: step levels 1 .. log2(finest), signal on that step's grid.
+def past_levels(batch: int, frames: int, generator: torch.Generator) -> Levels:
+    """Levels of remembered frames: signal uniform in [PAST_SIGNAL, 1), the finest step."""
+    uniform = torch.rand(batch, frames, generator=generator, device=generator.device)
+    return Levels(PAST_SIGNAL + (1.0 - PAST_SIGNAL) * uniform, _finest(uniform))
 
-    Past-like frames keep the finest step and a signal in [PAST_SIGNAL, 1), as they have at rollout time.
-    """
+
+def flow_levels(batch: int, frames: int, generator: torch.Generator) -> Levels:
+    """Levels of drawn frames for the plain denoising loss: signal uniform in [0, 1), the finest step."""
+    uniform = torch.rand(batch, frames, generator=generator, device=generator.device)
+    return Levels(uniform, _finest(uniform))
+
+
+def shortcut_levels(batch: int, frames: int, finest: int, generator: torch.Generator) -> Levels:
+    """Levels of drawn frames for the bootstrap loss: step levels 1 .. log2(finest), signal on that step's grid."""
     top, device = finest.bit_length() - 1, generator.device
     step = torch.randint(1, top + 1, (batch, frames), generator=generator, device=device)
     cells = finest // 2**step
     cell = (torch.rand(batch, frames, generator=generator, device=device) * cells).floor()
-    past = torch.rand(batch, frames, generator=generator, device=device) < context_fraction
-    high = PAST_SIGNAL + (1.0 - PAST_SIGNAL) * torch.rand(batch, frames, generator=generator, device=device)
-    return Levels(torch.where(past, high, cell / cells), torch.where(past, 0, step))
+    return Levels(cell / cells, step)
+
+
+def _finest(like: Tensor) -> Tensor:
+    return torch.zeros(like.shape, dtype=torch.int64, device=like.device)
 
 
 def step_size(step: Tensor, finest: int) -> Tensor:
@@ -68,17 +68,12 @@ def step_size(step: Tensor, finest: int) -> Tensor:
 
 @torch.no_grad()
 def shortcut_target(predict: Predict, x: Tensor, levels: Levels, finest: int) -> Tensor:
-    """Clean latents (b, t, n, d) that one large step should predict: where two half steps lead.
-
-    Frames at the finest level are carried along unchanged and their target is the first prediction.
-    """
-    large = levels.step > 0
-    half = (levels.step - 1).clamp_min(0)
-    size = torch.where(large, step_size(half, finest), 0.0)
+    """Clean latents (b, t, n, d) that one large step should predict: where two half steps lead."""
+    half = levels.step - 1
+    size = step_size(half, finest)
     first = predict(x, levels.signal, half)
     v1 = velocity(x, first, levels.signal)
     middle = x + size[..., None, None] * v1
     second = predict(middle, levels.signal + size, half)
     v2 = velocity(middle, second, levels.signal + size)
-    mean = torch.where(large[..., None, None], (v1 + v2) / 2, v1)
-    return x + (1.0 - levels.signal)[..., None, None] * mean
+    return x + (1.0 - levels.signal)[..., None, None] * (v1 + v2) / 2

@@ -5,6 +5,7 @@ Axis legend: b batch, t frames, s tokens of a frame, k heads, g kv heads, e head
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -27,6 +28,34 @@ class TimeCache(Protocol):
         Returns all keys and values in the window, (b, s, w, g, e), and a mask (b, w), True where filled,
         or None when every slot is filled.
         """
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which frame of a clip follows which, and which frames each one remembers."""
+
+    positions: Tensor  # (t,) int64, moment of each frame
+    before: Tensor  # (t,) int64, index of the frame before; -1 where there is none
+    seen: Tensor  # (t, t) bool, whether a frame (first axis) remembers another; itself always
+
+    @classmethod
+    def sequence(cls, frames: int, window: int, device: torch.device | str = "cpu") -> Order:
+        """One frame after the other; each remembers itself and the ``window - 1`` before."""
+        moment = torch.arange(frames, device=device)
+        age = moment[:, None] - moment[None, :]
+        return cls(moment, moment - 1, (age >= 0) & (age < window))
+
+    @classmethod
+    def written_and_drawn(cls, frames: int, window: int, device: torch.device | str = "cpu") -> Order:
+        """Every moment twice: ``frames`` as they are written into the past, then ``frames`` that are being drawn.
+
+        A drawn frame follows the written ones and remembers nothing else, as in a rollout.
+        """
+        written = cls.sequence(frames, window, device)
+        itself = torch.eye(frames, dtype=torch.bool, device=device)
+        above = torch.cat((written.seen, torch.zeros_like(itself)), dim=1)
+        below = torch.cat((written.seen & ~itself, itself), dim=1)
+        return cls(written.positions.repeat(2), written.before.repeat(2), torch.cat((above, below)))
 
 
 def rotate(x: Tensor, positions: Tensor, base: float = 100.0) -> Tensor:
@@ -103,32 +132,29 @@ class SpaceAttention(nn.Module):
 
 
 class TimeAttention(nn.Module):
-    """Each token reads the same token of the last ``context_frames`` frames, itself included."""
+    """Each token reads the same token of the frames that its frame remembers."""
 
     def __init__(self, config: DynamicsConfig) -> None:
         super().__init__()
         self.proj = Projections(config)
-        self.window = config.context_frames
 
-    def forward(self, x: Tensor, layer: int, cache: TimeCache | None = None) -> Tensor:
-        """(b, t, s, w) -> the same, each place by itself; with a ``cache``, t is 1 and the past is in it."""
+    def forward(self, x: Tensor, layer: int, past: Order | TimeCache) -> Tensor:
+        """(b, t, s, w) -> the same, each place by itself; where ``past`` is a cache, t is 1."""
         q, k, v = self.proj(x)  # b t s k e
-        if cache is None:
-            return self.proj.out(self._whole(q, k, v))
-        positions = cache.positions()[:, None]
+        if isinstance(past, Order):
+            return self.proj.out(_ordered(q, k, v, past))
+        positions = past.positions()[:, None]
         q, k = rotate(q, positions), rotate(k, positions)
-        keys, values, filled = cache.update(layer, k[:, 0], v[:, 0])
+        keys, values, filled = past.update(layer, k[:, 0], v[:, 0])
         b, s = keys.shape[:2]
         mask = None if filled is None else filled[:, None].expand(-1, s, -1).reshape(b * s, 1, 1, -1)
         out = attend(rearrange(q, "b t s k e -> (b s) t k e"), keys.flatten(0, 1), values.flatten(0, 1), mask)
         return self.proj.out(rearrange(out, "(b s) t w -> b t s w", b=b))
 
-    def _whole(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        b, t = q.shape[:2]
-        positions = torch.arange(t, device=q.device)[None]
-        q, k = rotate(q, positions), rotate(k, positions)
-        age = positions[0, :, None] - positions[0, None, :]
-        seen = (age >= 0) & (age < self.window)
-        q, k, v = (rearrange(y, "b t s k e -> (b s) t k e") for y in (q, k, v))
-        out = attend(q, k, v, seen)
-        return rearrange(out, "(b s) t w -> b t s w", b=b)
+
+def _ordered(q: Tensor, k: Tensor, v: Tensor, order: Order) -> Tensor:
+    """q (b, t, s, k, e) over k, v (b, t, s, g, e), each place by itself -> (b, t, s, w)."""
+    b = len(q)
+    q, k = rotate(q, order.positions[None]), rotate(k, order.positions[None])
+    q, k, v = (rearrange(y, "b t s k e -> (b s) t k e") for y in (q, k, v))
+    return rearrange(attend(q, k, v, order.seen), "(b s) t w -> b t s w", b=b)

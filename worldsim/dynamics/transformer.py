@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldsim.dynamics.attention import SpaceAttention, TimeAttention, TimeCache
+from worldsim.dynamics.attention import Order, SpaceAttention, TimeAttention, TimeCache
 from worldsim.dynamics.conditioning import Conditioner, FrameCondition, Scene, fourier
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import StateHeads
@@ -80,10 +80,10 @@ class Block(nn.Module):
         self.time = Modulated(config, TimeAttention(config)) if (index + 1) % config.time_every == 0 else None
         self.mlp = Modulated(config, SwiGLU(config.width, config.hidden))
 
-    def forward(self, x: Tensor, condition: Tensor, cache: TimeCache | None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, past: Order | TimeCache) -> Tensor:
         x = self.space(x, condition)
         if self.time is not None:
-            x = self.time(x, condition, self.index, cache)
+            x = self.time(x, condition, self.index, past)
         return self.mlp(x, condition)
 
 
@@ -131,19 +131,25 @@ class Dynamics(nn.Module):
         condition: FrameCondition,
         scene: Scene,
         previous: Previous | None = None,
-        cache: TimeCache | None = None,
+        past: Order | TimeCache | None = None,
     ) -> Prediction:
-        """Predict from noisy ``latents`` (b, t, n, d); with a ``cache``, t is 1 and the past is in the cache."""
+        """Predict from noisy ``latents`` (b, t, n, d).
+
+        ``past`` is the order of the frames (none: one after the other), or a cache; then t is 1 and the past is in it.
+        """
         previous = previous or Previous.none(latents)
-        before = torch.cat((previous.latents[:, None], latents[:, :-1]), dim=1)
-        before_signal = torch.cat((previous.signal[:, None], condition.signal[:, :-1]), dim=1)
+        if past is None:
+            past = Order.sequence(latents.shape[1], self.config.context_frames, latents.device)
+        index = past.before if isinstance(past, Order) else torch.full((1,), -1, device=latents.device)
+        before = torch.cat((latents, previous.latents[:, None]), dim=1)[:, index]  # index -1: the last, which precedes
+        before_signal = torch.cat((condition.signal, previous.signal[:, None]), dim=1)[:, index]
         c = self.conditioner(condition, before_signal, scene)
         x = self.embed(torch.cat((latents, before), dim=-1)) + self._places(latents.device)
         extra = self.extra.expand(*x.shape[:2], -1, -1)
         state = extra[:, :, -1:] + self.conditioner.command(condition.command)[:, :, None]
         x = torch.cat((x, extra[:, :, :-1], state), dim=2)
         for block in self.blocks:
-            x = block(x, c, cache)
+            x = block(x, c, past)
         x = self.final(x)
         return Prediction(self.to_latents(x[:, :, : self.config.n_tokens]), self.heads(x[:, :, -1]))
 

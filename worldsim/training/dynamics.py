@@ -48,13 +48,13 @@ class ClipShape:
 def _shapes() -> list[ClipShape]:
     """Short clips, long ones beyond the context window, and single frames that teach start frames."""
     return [
-        ClipShape(24, 12),
-        ClipShape(24, 12),
-        ClipShape(6, 48),
-        ClipShape(24, 12),
-        ClipShape(24, 12),
-        ClipShape(6, 48),
-        ClipShape(192, 1),
+        ClipShape(12, 12),
+        ClipShape(12, 12),
+        ClipShape(3, 48),
+        ClipShape(12, 12),
+        ClipShape(12, 12),
+        ClipShape(3, 48),
+        ClipShape(96, 1),
     ]
 
 

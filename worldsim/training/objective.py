@@ -1,6 +1,10 @@
 """The loss of the dynamics on one batch of clips: shortcut forcing and the state heads.
 
-Axis legend: b clips, t frames, n latent tokens, d latent channels, k captions.
+Every moment of a clip is there twice: as it is written into the past, slightly noised, and as it is drawn, at any level
+of noise, from the written ones before it. So each drawn frame has the past that it will have in a rollout; in diffusion
+forcing (Chen et al. 2024), where every frame is past and drawn at once, few do.
+
+Axis legend: b clips, t moments, n latent tokens, d latent channels, k captions.
 """
 
 from __future__ import annotations
@@ -11,22 +15,23 @@ import torch
 from torch import Tensor
 
 from worldsim.diffusion.path import noisy, ramp_weight
-from worldsim.diffusion.shortcut import PAST_SIGNAL, Levels, flow_levels, shortcut_levels, shortcut_target
+from worldsim.diffusion.shortcut import Levels, Predict, flow_levels, past_levels, shortcut_levels, shortcut_target
+from worldsim.dynamics.attention import Order
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.heads import head_loss
-from worldsim.dynamics.transformer import Dynamics
-from worldsim.world_model import denoiser
+from worldsim.dynamics.transformer import Dynamics, Prediction
 
 
 @dataclass
 class ObjectiveConfig:
     """Weights and rates of the training objective."""
 
-    context_fraction: float = 0.5  # of frames noised as lightly as past frames are at rollout time
     bootstrap_fraction: float = 0.25  # of clips that train large steps
-    own_fraction: float = 0.5  # of the other clips, whose past is what the model itself drew
+    own_fraction: float = 0.4  # of the other clips, whose past is what the model itself drew
+    own_depth: int = 2  # times at most that an own past is drawn from an own past
     bootstrap_after: int = 1000  # steps of plain denoising before large steps, or an own past, are trained
-    noise_weight: float = 0.1  # of a frame of pure noise, where the layout is decided; a clean one weighs 1
+    noise_weight: float = 0.3  # of a frame of pure noise, where the layout is decided; a clean one weighs 1
+    written_weight: float = 0.25  # of written frames beside drawn ones
     vehicle_weight: float = 2.0  # extra weight of a token that a vehicle touches
     head_weight: float = 0.1
     drop_scene: float = 0.1  # of clips with neither fields nor text
@@ -49,7 +54,9 @@ class ClipBatch:
     vehicles: Tensor  # (b, t, n) bool, tokens that a vehicle touches
 
     def condition(self, levels: Levels) -> FrameCondition:
-        return FrameCondition(levels.signal, levels.step, self.motion, self.motion_known, self.command)
+        """Conditions of every moment, written and then drawn; ``levels`` (b, 2 t)."""
+        motion, known, command = (torch.cat((x, x), dim=1) for x in (self.motion, self.motion_known, self.command))
+        return FrameCondition(levels.signal, levels.step, motion, known, command)
 
     def cut(self, first: int, end: int) -> ClipBatch:
         """Clips ``first`` to ``end``."""
@@ -88,48 +95,84 @@ def objective(
     finest = dynamics.config.finest_steps
     large = round(config.bootstrap_fraction * b) if mature and finest > 1 else 0
     own = round(config.own_fraction * (b - large)) if mature and t > 1 else 0
-    flow = flow_levels(b - large, t, config.context_fraction, generator)
-    jump = shortcut_levels(large, t, finest, config.context_fraction, generator)
-    levels = Levels(torch.cat((jump.signal, flow.signal)), torch.cat((jump.step, flow.step)))
-    noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device)
-    clean = batch.latents
+    written = batch.latents
     if own:
-        drawn = own_past(dynamics, batch.cut(b - own, b), config.context_fraction, generator)
-        remembered = (levels.signal[b - own :] >= PAST_SIGNAL)[..., None, None]
-        clean = torch.cat((clean[: b - own], torch.where(remembered, drawn, clean[b - own :])))
-    x = noisy(clean, noise, levels.signal)
+        drawn = own_past(dynamics, batch.cut(b - own, b), config.own_depth, generator)
+        written = torch.cat((written[: b - own], drawn))
+    jump, flow = shortcut_levels(large, t, finest, generator), flow_levels(b - large, t, generator)
+    levels = Levels(torch.cat((jump.signal, flow.signal)), torch.cat((jump.step, flow.step)))
+    two = _Streams.begin(dynamics, batch, written, generator)
+    x = noisy(batch.latents, torch.randn(written.shape, generator=generator, device=generator.device), levels.signal)
     goal = batch.latents
     if large:
-        first = batch.cut(0, large)
-        teacher = denoiser(dynamics, first.condition(jump), first.scene)
-        target = shortcut_target(teacher, x[:large], jump, finest)
-        plain = (jump.step == 0)[..., None, None]
-        goal = torch.cat((torch.where(plain, goal[:large], target), goal[large:]))
-    seen = dynamics(x, batch.condition(levels), batch.scene)
-    weight = ramp_weight(levels.signal, config.noise_weight)
+        target = shortcut_target(two.cut(0, large).drawing(), x[:large], jump, finest)
+        goal = torch.cat((target, goal[large:]))
+    seen = two.predict(x, levels)
     counts = 1.0 + config.vehicle_weight * batch.vehicles  # (b, t, n)
-    error = ((seen.latents.float() - goal).square().mean(dim=3) * counts).sum(dim=2) / counts.sum(dim=2)
-    picture = (weight * error).mean()
-    heads, parts = head_loss(seen.state, batch.targets, weight)
-    values = {"picture": picture, "heads": heads, "flow_error": error[large : b - own].mean()}
+
+    def error(frames: Tensor, wanted: Tensor) -> Tensor:
+        return ((frames.float() - wanted).square().mean(dim=3) * counts).sum(dim=2) / counts.sum(dim=2)
+
+    drawn_error, written_error = error(seen.latents[:, t:], goal), error(seen.latents[:, :t], batch.latents)
+    ramp = ramp_weight(levels.signal, config.noise_weight)
+    picture = (ramp * drawn_error).mean() + config.written_weight * written_error.mean()
+    weight = torch.cat((torch.ones_like(ramp), config.written_weight * ramp), dim=1)
+    heads, parts = head_loss(seen.state, torch.cat((batch.targets, batch.targets), dim=1), weight)
+    values = {"picture": picture, "heads": heads, "flow_error": drawn_error[large : b - own].mean()}
+    values["written_error"] = written_error[: b - own].mean()
     if large:
-        values["jump_error"] = error[:large].mean()
+        values["jump_error"] = drawn_error[:large].mean()
     if own:
-        values["own_error"] = error[b - own :].mean()
+        values["own_error"] = drawn_error[b - own :].mean()
     values |= {f"head/{name}": value for name, value in parts.items()}
     return picture + config.head_weight * heads, {name: float(value.detach()) for name, value in values.items()}
 
 
 @torch.no_grad()
-def own_past(dynamics: Dynamics, batch: ClipBatch, context_fraction: float, generator: torch.Generator) -> Tensor:
-    """The batch's latents (b, t, n, d) with some frames as the model draws them in one pass from a noisier one.
+def own_past(dynamics: Dynamics, batch: ClipBatch, depth: int, generator: torch.Generator) -> Tensor:
+    """The batch's latents (b, t, n, d) as the model draws them, each from those before as it drew them before that.
 
     Learning to go on from these, towards the true next frame, keeps a rollout from feeding on its own blur (after
-    Resampling Forcing, Guo et al. 2025: history is degraded in parallel rather than by rolling out).
+    Resampling Forcing, Guo et al. 2025: history is degraded in parallel rather than by rolling out). Every frame is
+    drawn in one pass from some level of noise, so that its faults are of every size, 1 to ``depth`` times.
     """
     b, t = batch.latents.shape[:2]
-    levels = flow_levels(b, t, context_fraction, generator)
-    noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device)
-    x = noisy(batch.latents, noise, levels.signal)
-    drawn = dynamics(x, batch.condition(levels), batch.scene).latents.float()
-    return torch.where((levels.signal >= PAST_SIGNAL)[..., None, None], batch.latents, drawn)
+    drawn = batch.latents
+    for _ in range(int(torch.randint(1, depth + 1, (), generator=generator, device=generator.device))):
+        levels = flow_levels(b, t, generator)
+        noise = torch.randn(drawn.shape, generator=generator, device=generator.device)
+        two = _Streams.begin(dynamics, batch, drawn, generator)
+        drawn = two.predict(noisy(batch.latents, noise, levels.signal), levels).latents[:, t:].float()
+    return drawn
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """The written moments of a batch, from which drawn ones are predicted."""
+
+    dynamics: Dynamics
+    batch: ClipBatch
+    written: Tensor  # (b, t, n, d) noised
+    levels: Levels
+
+    @classmethod
+    def begin(cls, dynamics: Dynamics, batch: ClipBatch, written: Tensor, generator: torch.Generator) -> _Streams:
+        levels = past_levels(*written.shape[:2], generator)
+        noise = torch.randn(written.shape, generator=generator, device=generator.device)
+        return cls(dynamics, batch, noisy(written, noise, levels.signal), levels)
+
+    def cut(self, first: int, end: int) -> _Streams:
+        """Clips ``first`` to ``end``."""
+        levels = Levels(self.levels.signal[first:end], self.levels.step[first:end])
+        return _Streams(self.dynamics, self.batch.cut(first, end), self.written[first:end], levels)
+
+    def predict(self, x: Tensor, levels: Levels) -> Prediction:
+        """Of the written moments and then of those drawn, (b, 2 t, ...), from noisy ``x`` (b, t, n, d)."""
+        order = Order.written_and_drawn(x.shape[1], self.dynamics.config.context_frames, x.device)
+        condition = self.batch.condition(self.levels.then(levels))
+        return self.dynamics(torch.cat((self.written, x), dim=1), condition, self.batch.scene, past=order)
+
+    def drawing(self) -> Predict:
+        """The drawn moments' clean latents as a function of (noisy latents, signal, step level)."""
+        t = self.written.shape[1]
+        return lambda x, signal, step: self.predict(x, Levels(signal, step)).latents[:, t:].float()
