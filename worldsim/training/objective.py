@@ -157,7 +157,8 @@ class _Streams:
 
     @classmethod
     def begin(cls, dynamics: Dynamics, batch: ClipBatch, written: Tensor, generator: torch.Generator) -> _Streams:
-        levels = past_levels(*written.shape[:2], generator)
+        b, t = written.shape[:2]
+        levels = past_levels(b, t, generator)
         noise = torch.randn(written.shape, generator=generator, device=generator.device)
         return cls(dynamics, batch, noisy(written, noise, levels.signal), levels)
 
