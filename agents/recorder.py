@@ -9,11 +9,13 @@ and the last row of both stays NaN. ``rewards[term][t]`` is the term of the stat
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from envs.events import NOT_STAGED
 from envs.spaces import camera_keys
 from worldsim.types import (
     EGO_FIELDS,
@@ -23,8 +25,11 @@ from worldsim.types import (
     CameraSpec,
     Episode,
     FloatArray,
+    Happening,
     SceneFields,
 )
+
+_HAPPENING = tuple(item.name for item in dataclasses.fields(Happening))
 
 
 class Recorder:
@@ -69,10 +74,19 @@ class Recorder:
             boxes=[np.asarray(info["boxes"], np.float32).reshape(-1, 5) for info in infos] if has_boxes else [],
             cameras=self.cameras,
             fields=first.get("fields", SceneFields()),
+            happenings=self._happenings(),
             caption=first.get("caption", ""),
             scenario=first.get("scenario", ""),
             **provenance,
         )
+
+    def _happenings(self) -> tuple[Happening, ...] | None:
+        """What the last frame's ``info`` says has begun; None where the env stages no events, or does not say."""
+        events = self._infos[-1].get("events")
+        if events is None or any(each["state"] == NOT_STAGED for each in events):
+            return None
+        began = sorted((each for each in events if each["began_s"] is not None), key=lambda each: each["began_s"])
+        return tuple(Happening(**{name: each[name] for name in _HAPPENING}) for each in began)
 
     def _motion(self) -> FloatArray:
         led_into = self._column("motion", len(MOTION_FIELDS))

@@ -62,6 +62,9 @@ MAY_STAY: dict[str, tuple[str, ...]] = dict.fromkeys(EVENTS, ()) | {"lead_brakes
 
 LANES_NEEDED = dict.fromkeys(EVENTS, 1) | {"cut_in": 2}
 
+NOT_STAGED = "not staged"
+"""What the learned world says of every event: events are staged in the reference world only."""
+
 _TURNS_TO = {"weather": WEATHERS, "time_of_day": TIMES}
 _WORDS = {"side": SIDES, "vehicle": VEHICLES}
 _BY_CHANCE = {"side": SIDES, "vehicle": Odds(VEHICLES, (0.7, 0.15, 0.15))}
@@ -196,6 +199,15 @@ _TIME_TURNS = {"day": "day breaks", "dusk": "dusk falls", "night": "night falls"
 
 def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, str) else str(value)
+
+
+def told(event: Event, state: str, began_s: float | None = None) -> dict[str, Any]:
+    """What ``info["events"]`` says of a concrete event: kind, side, vehicle, to, words, state and began_s.
+
+    ``state`` is one of ``envs.reference.director.STATES``, or NOT_STAGED; ``began_s`` None: it has not begun.
+    """
+    kept = {key: getattr(event, key) for key in ("kind", "side", "vehicle", "to")}
+    return kept | {"words": event.words(), "state": state, "began_s": began_s}
 
 
 def check_timeline(events: Sequence[Event], roads: Sequence[str], horizon_s: float, speed_mps: float) -> None:

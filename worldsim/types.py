@@ -132,6 +132,31 @@ class CameraSpec:
         )
 
 
+@dataclass(frozen=True)
+class Happening:
+    """Something that happened on a drive: ``kind`` is one of ``envs.events.EVENTS``, None is "not known"."""
+
+    kind: str
+    began_s: float | None = None  # seconds from the first frame
+    side: str | None = None  # where it came from: left or right
+    vehicle: str | None = None
+    to: str | None = None  # what weather or time of day turned to
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Ways to say what a drive shows, at three lengths; each holds several phrasings, or none."""
+
+    short: tuple[str, ...] = ()
+    medium: tuple[str, ...] = ()
+    long: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every phrasing once, short ones first."""
+        return tuple(dict.fromkeys((*self.short, *self.medium, *self.long)))
+
+
 @dataclass
 class Episode:
     """One recorded drive. Arrays share their first axis ``t``; see the module docstring."""
@@ -149,6 +174,7 @@ class Episode:
     boxes: list[FloatArray] = field(default_factory=list)  # t arrays (k, 5): x0 y0 x1 y1 px, distance m
     cameras: dict[str, CameraSpec] = field(default_factory=dict)
     fields: SceneFields = field(default_factory=SceneFields)
+    happenings: tuple[Happening, ...] | None = None  # in the order in which they began; None: not known
     caption: str = ""
     scenario: str = ""
     driver: str = ""

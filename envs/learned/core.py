@@ -32,6 +32,7 @@ from worldsim.types import (
 )
 
 from .. import kinematics, rewards, spaces
+from ..events import NOT_STAGED, told
 from .drives import HAZARDS, READING, Drives, Index, objects, read
 from .plan import Plan, Planner
 from .settings import DriveSettings, camera_of
@@ -149,6 +150,7 @@ class DriveCore:
             target_speed=np.array([plan.target_speed for plan in plans]), start=rows,
             scenario=objects([plan.scenario for plan in plans]), fields=objects([plan.fields for plan in plans]),
             caption=objects([plan.caption for plan in plans]),
+            events=objects([[told(event, NOT_STAGED) for event in plan.events] for plan in plans]),
         )  # fmt: skip
 
     def _scene(self, plans: list[Plan]) -> Scene:
@@ -188,6 +190,7 @@ class DriveCore:
             "motion": d.motion.copy(),
             "ego": d.ego.astype(np.float32),
             "labels": {name: d.said(name).copy() for name in LABEL_FIELDS},
+            "events": objects([[dict(each) for each in events] for events in d.events]),
             "boxes": objects([[] for _ in range(len(d))]),
             "reward_terms": terms,
             "reward": rewards.total(terms),

@@ -49,6 +49,7 @@ class Drives:
     scenario: Objects  # (b,) str
     fields: Objects  # (b,) SceneFields
     caption: Objects  # (b,) str
+    events: Objects  # (b,) list, as info tells it
 
     def __len__(self) -> int:
         return len(self.step)
@@ -67,7 +68,7 @@ class Drives:
             zeros(len(EGO_FIELDS)), zeros(3), zeros(len(MOTION_FIELDS), dtype=np.float32), zeros(dtype=np.int64),
             zeros(), zeros(len(READING)), zeros(len(HAZARDS)), zeros(), zeros(), zeros(dtype=np.int64),
             zeros(dtype=np.int64), zeros(), zeros(dtype=np.int64),
-            *(zeros(dtype=object) for _ in range(3)),
+            *(zeros(dtype=object) for _ in range(4)),
         )  # fmt: skip
 
     def said(self, name: str) -> Array:

@@ -23,6 +23,8 @@ from worldsim.types import (
     SceneFields,
 )
 
+from ..choices import possible
+from ..events import Event
 from ..scenario import Scenario, list_scenarios, load_scenario
 from ..words import GrammarParser
 from ..words.neighbours import ByLetters
@@ -42,6 +44,7 @@ class Plan:
     ego_speed: float  # m/s, of an imagined start
     command: int  # index into COMMANDS, of an imagined start
     horizon: int  # steps
+    events: tuple[Event, ...]  # that the scenario asks for; none of them is staged
     seed: int
 
 
@@ -96,7 +99,7 @@ class Planner:
             caption=concrete.caption, text=None,
             target_speed=float(concrete.target_speed_mps), ego_speed=float(concrete.ego_speed_mps),
             command=COMMANDS.index(concrete.command or COMMANDS[0]),
-            horizon=self.settings.max_steps or round(concrete.horizon_s * FRAME_RATE_HZ),
+            horizon=self.settings.max_steps or round(concrete.horizon_s * FRAME_RATE_HZ), events=concrete.events,
             seed=int(rng.integers(2**31 - 1)),
         )  # fmt: skip
         if self.bank is not None and plan.row >= 0:
@@ -120,7 +123,7 @@ class Planner:
             return self.bank.index(start)
         if self.bank is None or self.settings.start == "imagine":
             return -1
-        wanted = {key: (*options(value), None) for key in SCENE_VOCABULARY if (value := getattr(template, key))}
+        wanted = {key: (*possible(value), None) for key in SCENE_VOCABULARY if (value := getattr(template, key))}
         fitting = self.bank.select(None, **wanted)  # a start whose field is not known fits any
         named = [row for row in fitting if self.bank.records[row].scenario == template.name]
         pool = named or list(fitting)

@@ -25,6 +25,7 @@ from worldsim.types import (
 )
 
 from .. import kinematics, rewards, spaces
+from ..events import told
 from ..scenario import Scenario, load_scenario
 from .camera.ego_camera import EgoCamera
 from .camera.scene import Scene
@@ -225,12 +226,19 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
             "motion": self._motion.copy(),
             "ego": ego.copy(),
             "labels": dict(zip(LABEL_FIELDS, map(float, self.truth.labels), strict=True)),
+            "events": self._events(),
             "boxes": next(iter(self._eyes.values())).boxes(scene).tolist(),
             "reward_terms": terms,
             "reward": float(rewards.total(terms)),  # type: ignore[arg-type]
             "trust": 1.0,
         }
         return observation, info
+
+    def _events(self) -> list[dict[str, Any]]:
+        return [
+            told(staged.event, staged.state, None if staged.began is None else staged.began / FRAME_RATE_HZ)
+            for staged in self._director.timeline
+        ]
 
     def _drive_state(self) -> rewards.DriveState:
         truth, state = self.truth, self.ego.state

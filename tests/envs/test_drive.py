@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import envs  # noqa: F401 (registers)
+from envs.events import NOT_STAGED
 from envs.learned.drives import READING
 from envs.scenario import Scenario
 from worldsim.checkpoint import ModelCard, save_world
@@ -63,6 +64,22 @@ def test_starts_that_fit_the_overrides_come_first() -> None:
     imagined = drive(scenario="highway", start="imagine")
     imagined.reset(seed=0)
     assert imagined.start is None
+
+
+def test_events_are_told_as_not_staged() -> None:
+    """The reference world alone stages events; here a drive begins where the scene fits, and says what is missing."""
+    scenario = Scenario(
+        name="cut", road="highway", weather={"fog": 3, "snow": 1}, lanes=[3, 4],  # type: ignore[arg-type]
+        events=({"kind": "cut_in", "at_s": 4, "side": "left", "vehicle": "truck"},),  # type: ignore[arg-type]
+    )  # fmt: skip
+    env = drive(scenario=scenario)
+    _, info = env.reset(seed=0)
+    assert env.start in (2, 3) and info["fields"].weather == "fog"
+    _, _, _, _, info = env.step(AHEAD)
+    (event,) = info["events"]
+    assert event["state"] == NOT_STAGED and event["began_s"] is None
+    assert event["words"] == "after 4 s a truck cuts in from the left"
+    assert drives(2, scenario=scenario).reset(seed=0)[1]["events"][1][0] == event
 
 
 def test_the_scenario_option_stays() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, CameraSpec, Episode, SceneFields
+from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, CameraSpec, Episode, Happening, SceneFields
 
 
 def make_episode(
@@ -41,6 +41,7 @@ def make_episode(
             for yaw, name in enumerate(cameras)
         },
         fields=SceneFields(road="highway", weather="rain", lanes=int(rng.integers(1, 6))),
+        happenings=(Happening("cut_in", 0.5, "left", "truck"), Happening("weather", 1.0, to="fog")),
         caption=f"a wet highway, number {seed % 3}",
         scenario=("highway", "merge")[seed % 2],
         driver="noisy",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from worldsim.data.layout import place, video_key
-from worldsim.types import SCENE_VOCABULARY, CameraSpec, Episode, SceneFields
+from worldsim.types import SCENE_VOCABULARY, CameraSpec, Captions, Episode, Happening, SceneFields
 
 OWN = "worldsim/"
 """Prefix of the columns of meta/episodes that are not LeRobot's."""
@@ -46,12 +46,17 @@ class EpisodeRecord:
     cameras: tuple[tuple[str, CameraSpec], ...]
     rewards: tuple[str, ...]
     boxes: bool
+    happenings: tuple[Happening, ...] | None = None
+    captions: Captions = field(default_factory=Captions)
 
     @property
     def seconds(self) -> float:
         """Duration of the video."""
         return self.length / self.fps
 
+
+LATER = ("happenings", "captions")
+"""Columns that data sets of before November 2026 lack; nothing is known of them there."""
 
 PLAIN = ("length", "fps", "split", "scenario", "driver", "seed", "caption", "source", "licence", "boxes")
 
@@ -61,7 +66,7 @@ def make_record(episode: Episode, index: int, fps: float, videos: tuple[VideoFil
     return EpisodeRecord(
         index, len(episode), fps, episode.split, episode.scenario, episode.driver, episode.seed, episode.caption,
         episode.fields, episode.source, episode.licence, videos, tuple(episode.cameras.items()),
-        tuple(episode.rewards), bool(episode.boxes),
+        tuple(episode.rewards), bool(episode.boxes), episode.happenings,
     )  # fmt: skip
 
 
@@ -73,6 +78,8 @@ def record_to_json(record: EpisodeRecord) -> dict[str, Any]:
         "videos": [asdict(video) for video in record.videos],
         "cameras": {name: asdict(camera) for name, camera in record.cameras},
         "rewards": list(record.rewards),
+        "happenings": None if record.happenings is None else [asdict(each) for each in record.happenings],
+        "captions": {length: list(texts) for length, texts in vars(record.captions).items()},
     }
 
 
@@ -86,11 +93,21 @@ def record_from_json(value: Any, origin: str) -> EpisodeRecord:
             videos=tuple(VideoFile(**video) for video in value["videos"]),
             cameras=tuple((name, _camera(camera)) for name, camera in value["cameras"].items()),
             rewards=tuple(value["rewards"]),
+            happenings=_happenings(value.get("happenings")),
+            captions=_captions(value.get("captions")),
         )
     except KeyError as error:
         raise ValueError(f"{origin}: field {error}: expected a value, got none") from error
     except (TypeError, AttributeError) as error:
         raise ValueError(f"{origin}: expected the record of an episode, got another structure ({error})") from error
+
+
+def _happenings(value: Any) -> tuple[Happening, ...] | None:
+    return None if value is None else tuple(Happening(**each) for each in value)
+
+
+def _captions(value: Any) -> Captions:
+    return Captions(**{length: tuple(texts) for length, texts in (value or {}).items()})
 
 
 def _camera(value: dict[str, Any]) -> CameraSpec:
@@ -122,7 +139,7 @@ def episodes_table(records: list[EpisodeRecord], starts: list[int]) -> pa.Table:
     for name in SCENE_VOCABULARY:
         columns[f"{OWN}fields/{name}"] = [getattr(record.fields, name) for record in records]
     described = [record_to_json(record) for record in records]
-    for name in ("videos", "cameras", "rewards"):
+    for name in ("videos", "cameras", "rewards", *LATER):
         columns[OWN + name] = [json.dumps(value[name]) for value in described]
     kinds = {OWN + "seed": pa.int64(), OWN + "fps": pa.float64(), f"{OWN}fields/lanes": pa.int64()}
     kinds |= {f"{OWN}fields/{name}": pa.string() for name in SCENE_VOCABULARY if name != "lanes"}
@@ -141,6 +158,9 @@ def records_from_table(table: pa.Table, origin: str) -> list[EpisodeRecord]:
     if missing:
         raise ValueError(f"{origin}: field `{missing[0]}`: expected a column, got none; run finalize() on the data set")
     rows = {name.removeprefix(OWN): table.column(name).to_pylist() for name in index_columns()}
+    for name in LATER:
+        held = OWN + name in table.column_names
+        rows[name] = table.column(OWN + name).to_pylist() if held else ["null"] * table.num_rows
     cameras = functools.cache(lambda text: tuple((name, _camera(spec)) for name, spec in json.loads(text).items()))
     scene = functools.cache(lambda *values: SceneFields(**dict(zip(SCENE_VOCABULARY, values, strict=True))))
     try:
@@ -152,6 +172,8 @@ def records_from_table(table: pa.Table, origin: str) -> list[EpisodeRecord]:
                 videos=tuple(VideoFile(**video) for video in json.loads(rows["videos"][row])),
                 cameras=cameras(rows["cameras"][row]),
                 rewards=tuple(json.loads(rows["rewards"][row])),
+                happenings=_happenings(json.loads(rows["happenings"][row])),
+                captions=_captions(json.loads(rows["captions"][row])),
             )
             for row in range(table.num_rows)
         ]

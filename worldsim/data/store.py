@@ -68,6 +68,7 @@ class EpisodeStore:
             **arrays,
             cameras=dict(record.cameras),
             fields=record.fields,
+            happenings=record.happenings,
             caption=record.caption,
             scenario=record.scenario,
             driver=record.driver,
