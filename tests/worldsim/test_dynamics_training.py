@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import torch
 
 from worldsim.checkpoint import ModelCard, load_world, save_world
 from worldsim.data.writer import write_episode
-from worldsim.training.dynamics import ClipShape, TrainDynamicsConfig, train_dynamics
+from worldsim.tokenizer import save_tokenizer, tokenizer_hash
+from worldsim.training.dynamics import ClipShape, ClipSource, TrainDynamicsConfig, train_dynamics
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig
+from worldsim.training.mixture import Mixture
 
 from .data_episodes import make_episode
 from .worlds import tiny_world
@@ -71,6 +74,42 @@ def test_starts_from_a_world(place: Path, tmp_path: Path) -> None:
     a, b = load_world(place / "world"), load_world(tmp_path / "world")
     for (name, before), after in zip(a.dynamics.state_dict().items(), b.dynamics.state_dict().values(), strict=True):
         assert torch.allclose(before, after, atol=1e-6), name
+
+
+def test_starts_from_a_world_whose_tokenizer_was_trained_on(place: Path, tmp_path: Path) -> None:
+    """A tokenizer that moved a little still says the same of frames; its data sets are encoded anew."""
+    tokenizer = copy.deepcopy(tiny_world().tokenizer)
+    with torch.no_grad():
+        for parameter in tokenizer.parameters():
+            parameter.mul_(1.01)
+    save_tokenizer(tmp_path / "tokenizer", tokenizer, {})
+    encode(EncodeConfig(str(place / "data"), str(tmp_path / "tokenizer"), progress=False, threads=1))
+    moved = config(place, tmp_path / "run", 1, start_from=str(place / "world"))
+    moved.tokenizer = str(tmp_path / "tokenizer")
+    train_dynamics(moved)
+    assert tokenizer_hash(load_world(tmp_path / "run/world").tokenizer) == tokenizer_hash(tokenizer)
+
+
+def test_batches_of_several_data_sets(place: Path) -> None:
+    """Every source gives its share and is standardised as the first is, whatever it was fitted to itself."""
+    settings, tokenizer = config(place, place, 1), tiny_world().tokenizer
+    main, other = (ClipSource(settings, tokenizer, settings.data, split) for split in ("train", "val"))
+    other.scale.mean += 5.0
+    mixture = Mixture(main, {other: 0.25})
+    batch = mixture.draw(ClipShape(8, 4), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    first, second = (source.draw(ClipShape(count, 4), rng) for source, count in ((main, 6), (other, 2)))
+    assert torch.equal(batch.latents, torch.cat((first.latents, second.latents)))
+    assert torch.equal(batch.scene.fields, torch.cat((first.scene.fields, second.scene.fields)))
+    assert torch.equal(other.scale.mean, main.scale.mean) and len(batch.latents) == len(batch.vehicles) == 8
+    assert len(mixture.draw(ClipShape(1, 4), rng).latents) == 1
+    with pytest.raises(ValueError, match="shares above 0 that sum to less than 1"):
+        Mixture(main, {other: 1.0})
+
+
+def test_trains_on_several_data_sets(place: Path, tmp_path: Path) -> None:
+    result = train_dynamics(config(place, tmp_path, 1, also={str(place / "data"): 0.4}))
+    assert result.step == 1 and np.isfinite(result.metrics["val/picture"])
 
 
 def test_a_world_of_another_tokenizer_is_refused(place: Path, tmp_path: Path) -> None:

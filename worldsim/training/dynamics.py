@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,13 @@ from worldsim.dynamics.targets import head_targets, vehicle_tokens
 from worldsim.dynamics.transformer import Dynamics
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
+from worldsim.training.agreement import check_agreement
+from worldsim.training.ego_warp import EgoWarpConfig, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
+from worldsim.training.mixture import Mixture
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
-from worldsim.training.state import TrainState
+from worldsim.training.state import TrainState, holds_state
 from worldsim.types import FRAME_RATE_HZ
 from worldsim.world_model import LatentScale, WorldConfig, WorldModel
 
@@ -66,10 +69,12 @@ def _loop_defaults() -> LoopConfig:
 class TrainDynamicsConfig:
     """Everything the command takes. ``tokenizer`` is the folder of a trained tokenizer, or a world with one."""
 
-    data: str = "data/road"
+    data: str = "data/road"  # folder of encoded episodes; validation uses its split "val" alone
+    also: dict[str, float] = field(default_factory=dict)  # further folder: its share of every batch, as {data/tub: 0.1}
     tokenizer: str = "runs/tokenizer"
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    ego_warp: EgoWarpConfig = field(default_factory=EgoWarpConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
     matrix_rate: float = 3e-3  # learning rate of Muon, for the matrices inside the blocks
@@ -94,17 +99,24 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     check_device(config.device)
     tokenizer = open_tokenizer(config.tokenizer)
     WorldConfig(tokenizer.config, config.dynamics)  # says now what would not fit when the world is put together
-    source = ClipSource(config, tokenizer, "train")
-    held_out = ClipSource(config, tokenizer, "val")
+    source = ClipSource(config, tokenizer, config.data, "train")
+    held_out = ClipSource(config, tokenizer, config.data, "val")
+    others = {ClipSource(config, tokenizer, folder, "train"): share for folder, share in config.also.items()}
+    mixture = Mixture(source, others)
     held_out.scale.load_state_dict(source.scale.state_dict())
     torch_seed = torch.Generator().manual_seed(config.loop.seed)
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(torch_seed.get_state())
         dynamics = Dynamics(config.dynamics)
     if config.start_from:
-        take_weights(dynamics, source.scale, load_world(config.start_from), tokenizer)
+        take_weights(dynamics, source.scale, load_world(config.start_from), tokenizer, config.data)
         held_out.scale.load_state_dict(source.scale.state_dict())
     dynamics.to(config.device)
+    if dynamics.warp is not None and not dynamics.warp.fitted and not holds_state(config.loop.out):
+        fit_ego_warp(
+            dynamics.warp, tokenizer, source.scale, EpisodeStore(config.data), config.ego_warp, config.loop.seed,
+            config.loop.progress,
+        )  # fmt: skip
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)
     dtype = pick_precision(config.precision, config.device)
     logger.info("%d training frames, %d held out", source.sampler.frames, held_out.sampler.frames)
@@ -120,31 +132,38 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         save_world(Path(config.loop.out) / "world", world, card)
         return figures
 
-    return run_loop(_step_function(config, dynamics, source, state, dtype), state, config.loop, validate)
+    return run_loop(_step_function(config, dynamics, mixture, state, dtype), state, config.loop, validate)
 
 
-def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer) -> None:
+def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer, data: str) -> None:
     """Start from the weights of ``world`` and keep its standardisation of latents.
 
-    Raises ValueError unless it has the same sizes and the same tokenizer.
+    A world without an ego warp may start one that has it; what that says is not read at first.
+    Raises ValueError unless it has the same sizes, and a tokenizer that says much the same of the frames of ``data``.
     """
-    if world.config.dynamics != dynamics.config:
+    new_warp = dynamics.warp is not None and world.dynamics.warp is None
+    wanted = replace(dynamics.config, warp_width=0) if new_warp else dynamics.config
+    if replace(world.config.dynamics, warp_blocks=wanted.warp_blocks) != wanted:
         raise ValueError(
             f"start_from: expected a world whose dynamics is {dynamics.config}, got {world.config.dynamics}; "
             "use the preset it was trained with"
         )
-    if tokenizer_hash(world.tokenizer) != tokenizer_hash(tokenizer):
-        raise ValueError("start_from: expected a world with the tokenizer trained with; name that world as `tokenizer`")
-    dynamics.load_state_dict(world.dynamics.state_dict())
+    check_agreement(tokenizer, world.tokenizer, data)
+    weights = world.dynamics.state_dict()
+    if dynamics.warp is not None and new_warp:
+        unread = torch.zeros(dynamics.config.width, dynamics.config.latent_dim)
+        weights["embed.weight"] = torch.cat((weights["embed.weight"], unread), dim=1)
+        weights |= {f"warp.{name}": value for name, value in dynamics.warp.state_dict().items()}
+    dynamics.load_state_dict(weights)
     scale.load_state_dict(world.scale.state_dict())
 
 
 class ClipSource:
-    """Clips of one split as the objective takes them: standardised, with head targets and caption embeddings."""
+    """Clips of one split of a data set as the objective takes them: standardised, with head targets and captions."""
 
-    def __init__(self, config: TrainDynamicsConfig, tokenizer: Tokenizer, split: str) -> None:
-        store = EpisodeStore(config.data)
-        latents = LatentStore.open(config.data, tokenizer_hash(tokenizer))
+    def __init__(self, config: TrainDynamicsConfig, tokenizer: Tokenizer, data: str, split: str) -> None:
+        store = EpisodeStore(data)
+        latents = LatentStore.open(data, tokenizer_hash(tokenizer))
         rare = config.rare_weight if split == "train" else 1.0
         self.sampler = ClipSampler(store, latents, split, rare)
         self.device = config.device
@@ -211,6 +230,8 @@ def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.op
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in dynamics.named_parameters():
+        if not parameter.requires_grad:
+            continue
         inside = name.startswith("blocks.") and parameter.ndim == 2 and "modulation" not in name
         (matrices if inside else others).append(parameter)
     return [
@@ -241,7 +262,7 @@ def held_out_loss(dynamics: Dynamics, source: ClipSource, config: TrainDynamicsC
 
 
 def _step_function(
-    config: TrainDynamicsConfig, dynamics: Dynamics, source: ClipSource, state: TrainState, dtype: torch.dtype
+    config: TrainDynamicsConfig, dynamics: Dynamics, source: Mixture[ClipSource], state: TrainState, dtype: torch.dtype
 ) -> StepFn:
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
         shape = config.shapes[number % len(config.shapes)]
