@@ -9,15 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
-import signal
-from collections.abc import Generator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +32,7 @@ from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, FloatArray
 from .mixture import DRIVERS, make_driver
 from .recorder import Recorder
 from .scripted import Driver
+from .workers import spread
 
 RANDOM = "random"
 """A driver that needs no truth, so that any env can be collected from."""
@@ -75,16 +71,11 @@ def run(config: CollectConfig) -> dict[str, Any]:
     try:
         with tqdm(total=config.episodes, initial=config.episodes - len(missing), desc="collecting", unit=" ep") as bar:
             frames = 0
-            with closing(_collected(config, missing)) as lengths:
-                for length in lengths:
+            with closing(spread(_collecting, config, missing, config.workers)) as lengths:
+                for _, length in lengths:
                     frames += length
                     bar.update()
                     bar.set_postfix(frames=frames)
-    except BrokenProcessPool as error:
-        raise OSError(
-            f"a process that collected into {config.out} was killed, perhaps for want of memory; finished episodes are "
-            "kept: run the same command again, with fewer workers"
-        ) from error
     finally:
         if EpisodeWriter(config.out).done():
             finalize(config.out)
@@ -161,35 +152,9 @@ class Collector:
         return episode
 
 
-def _collected(config: CollectConfig, missing: list[int]) -> Generator[int, None, None]:
-    """Lengths of the episodes as they are written, in any order."""
-    workers = min(config.workers or len(os.sched_getaffinity(0)), len(missing))
-    if workers <= 1:
-        collector = Collector(config) if missing else None
-        for index in missing:
-            assert collector is not None
-            yield collector.collect(index)
-        return
-    executor: Executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (config,))
-    try:
-        for future in as_completed([executor.submit(_collect_in_worker, index) for index in missing]):
-            yield future.result()
-    finally:  # also at Ctrl-C, which the workers do not hear: what they are driving is finished and kept
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-_collector: Collector | None = None  # of a worker process
-
-
-def _begin_worker(config: CollectConfig) -> None:
-    global _collector
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _collector = Collector(config)
-
-
-def _collect_in_worker(index: int) -> int:
-    assert _collector is not None
-    return _collector.collect(index)
+def _collecting(config: CollectConfig) -> Callable[[int], int]:
+    """What a process does: drive and write the episode of an index; its length."""
+    return Collector(config).collect
 
 
 def _draw_driver(shares: dict[str, float], rng: np.random.Generator) -> Driver:

@@ -5,15 +5,13 @@ Axis legend: b drives of a round, t steps until the last of them has ended, e eg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from envs import rewards
 from envs.learned.settings import camera_of
@@ -24,6 +22,7 @@ from worldsim.types import EGO_FIELDS, FRAME_RATE_HZ, LEAD_RANGE_M
 from worldsim.world_model import WorldModel
 
 from ..agent import Agent
+from ..workers import one_thread
 from .suite import Case
 
 Array = npt.NDArray[np.float64]
@@ -108,6 +107,12 @@ class LearnedArena:
         return drives.save_state().target_speed
 
 
+def time_to_collision_s(gap_m: Array, closing_mps: Array) -> Array:
+    """Seconds until whoever is ahead is hit at these distances and closing speeds, any shape; at most FAR_S."""
+    nearing = (gap_m < LEAD_RANGE_M) & (closing_mps > gap_m / FAR_S)
+    return np.where(nearing, np.maximum(gap_m, 0.0) / np.where(nearing, closing_mps, 1.0), FAR_S)
+
+
 class _OneDrive(gym.Wrapper[Any, Any, Any, Any]):
     """Stands still after its end: is neither stepped nor begun anew, and waits for the others of its round."""
 
@@ -143,7 +148,7 @@ def play(agent: Agent, arena: Arena, cases: Sequence[Case]) -> list[Outcome]:
     All chance of the agent comes from the seed of the first case, so that the result depends on agent, arena and cases
     alone, on one machine.
     """
-    with _one_thread():
+    with one_thread():
         env = arena.enter(cases)
         observation, info = env.reset(seed=[case.seed for case in cases])  # type: ignore[arg-type]
         agent.begin(env, np.random.default_rng([cases[0].seed, 1]))
@@ -176,7 +181,6 @@ class _Log:
     def _row(info: dict[str, Any]) -> dict[str, Array]:
         labels, ego = info["labels"], np.asarray(info["ego"], np.float64)
         gap, closing = (np.asarray(labels[key], np.float64) for key in ("lead_distance_m", "closing_speed_mps"))
-        nearing = (gap < LEAD_RANGE_M) & (closing > gap / FAR_S)
         terms = {name: np.array(info["reward_terms"][name], np.float64) for name in rewards.WEIGHTS}
         return {
             **terms,
@@ -185,7 +189,7 @@ class _Log:
             "speed": ego[:, SPEED],
             "acceleration": ego[:, ACCELERATION],
             "lateral": np.abs(ego[:, SPEED] * ego[:, YAW_RATE]),
-            "ttc": np.where(nearing, np.maximum(gap, 0.0) / np.where(nearing, closing, 1.0), FAR_S),
+            "ttc": time_to_collision_s(gap, closing),
         }
 
     def outcome(self, case: Case, row: int) -> Outcome:
@@ -209,14 +213,3 @@ class _Log:
             hard_braking=float((after["acceleration"] < -HARD_BRAKING_MPS2).mean()),
             least_ttc_s=float(after["ttc"].min()), trust=float(after["trust"].mean()),
         )  # fmt: skip
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """As many threads everywhere, so that a product of matrices has the same last bits; processes share the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
