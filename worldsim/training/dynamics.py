@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,11 @@ from worldsim.dynamics.transformer import Dynamics
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.agreement import check_agreement
-from worldsim.training.ego_warp import EgoWarpConfig, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.mixture import Mixture
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
-from worldsim.training.state import TrainState, holds_state
+from worldsim.training.state import TrainState
 from worldsim.types import FRAME_RATE_HZ
 from worldsim.world_model import LatentScale, WorldConfig, WorldModel
 
@@ -74,7 +73,6 @@ class TrainDynamicsConfig:
     tokenizer: str = "runs/tokenizer"
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    ego_warp: EgoWarpConfig = field(default_factory=EgoWarpConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
     matrix_rate: float = 3e-3  # learning rate of Muon, for the matrices inside the blocks
@@ -112,11 +110,6 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         take_weights(dynamics, source.scale, load_world(config.start_from), tokenizer, config.data)
         held_out.scale.load_state_dict(source.scale.state_dict())
     dynamics.to(config.device)
-    if dynamics.warp is not None and not dynamics.warp.fitted and not holds_state(config.loop.out):
-        fit_ego_warp(
-            dynamics.warp, tokenizer, source.scale, EpisodeStore(config.data), config.ego_warp, config.loop.seed,
-            config.loop.progress,
-        )  # fmt: skip
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)
     dtype = pick_precision(config.precision, config.device)
     logger.info("%d training frames, %d held out", source.sampler.frames, held_out.sampler.frames)
@@ -138,23 +131,15 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
 def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer, data: str) -> None:
     """Start from the weights of ``world`` and keep its standardisation of latents.
 
-    A world without an ego warp may start one that has it; what that says is not read at first.
     Raises ValueError unless it has the same sizes, and a tokenizer that says much the same of the frames of ``data``.
     """
-    new_warp = dynamics.warp is not None and world.dynamics.warp is None
-    wanted = replace(dynamics.config, warp_width=0) if new_warp else dynamics.config
-    if replace(world.config.dynamics, warp_blocks=wanted.warp_blocks) != wanted:
+    if world.config.dynamics != dynamics.config:
         raise ValueError(
             f"start_from: expected a world whose dynamics is {dynamics.config}, got {world.config.dynamics}; "
             "use the preset it was trained with"
         )
     check_agreement(tokenizer, world.tokenizer, data)
-    weights = world.dynamics.state_dict()
-    if dynamics.warp is not None and new_warp:
-        unread = torch.zeros(dynamics.config.width, dynamics.config.latent_dim)
-        weights["embed.weight"] = torch.cat((weights["embed.weight"], unread), dim=1)
-        weights |= {f"warp.{name}": value for name, value in dynamics.warp.state_dict().items()}
-    dynamics.load_state_dict(weights)
+    dynamics.load_state_dict(world.dynamics.state_dict())
     scale.load_state_dict(world.scale.state_dict())
 
 
@@ -230,8 +215,6 @@ def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.op
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in dynamics.named_parameters():
-        if not parameter.requires_grad:
-            continue
         inside = name.startswith("blocks.") and parameter.ndim == 2 and "modulation" not in name
         (matrices if inside else others).append(parameter)
     return [
