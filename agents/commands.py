@@ -22,6 +22,15 @@ COLLECT = Command(
     place=10,
 )
 
+GENERATE = Command(
+    "generate",
+    summary="drive one scenario many times, in either world, and write videos, episodes and a verdict of each run",
+    example="scenario=night_rain_cut_in n=100 world=learned out=cut_ins",
+    config="agents.scenes.generate:GenerateConfig",
+    run="agents.scenes.generate:generate_command",
+    place=72,
+)
+
 MAKE_STARTS = Command(
     "make-starts",
     summary="record the short drives from which a world's rollouts begin, and put them beside it",

@@ -5,6 +5,7 @@ A world is a folder with ``world.safetensors`` and ``MODEL_CARD.md``; it may hol
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -78,6 +79,10 @@ def save_world(folder: Path | str, world: WorldModel, card: ModelCard, dtype: to
     return path
 
 
+_BEFORE: dict[str, Any] = {"warp_width": 0}
+"""What holds for files that were written before there was such a setting."""
+
+
 def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "cpu") -> WorldModel:
     """The world model that ships as ``name`` or lies in the folder ``name``, ready to roll out.
 
@@ -89,7 +94,7 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
     tensors, header = _read(path, device)
     config = header["config"]
     world_config = WorldConfig(
-        TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**config["dynamics"]), config["frame_rate_hz"]
+        TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**_BEFORE | config["dynamics"]), config["frame_rate_hz"]
     )
     world = WorldModel(world_config)
     try:
@@ -105,6 +110,11 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
 def read_card(name: Path | str = DEFAULT_WORLD) -> ModelCard:
     """The model card of a world, without its weights."""
     return ModelCard(**_header(world_folder(name) / FILE_NAME)["card"])
+
+
+def world_hash(name: Path | str = DEFAULT_WORLD) -> str:
+    """16 hexadecimal digits that name a world's weights and configuration for good."""
+    return hashlib.sha256((world_folder(name) / FILE_NAME).read_bytes()).hexdigest()[:16]
 
 
 def open_tokenizer(name: Path | str, device: torch.device | str = "cpu") -> Tokenizer:

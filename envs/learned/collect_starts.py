@@ -5,6 +5,7 @@ Axis legend: t frames of a context, h w c of a frame, m motion, e ego, l labels.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from worldsim.types import (
 from worldsim.world_model import WorldModel
 
 from ..reference.roadcam import RoadCamEnv
-from ..scenario import TARGET_SPEED_MPS
+from ..scenario import TARGET_SPEED_MPS, Scenario
 from .settings import camera_of
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def drive_contexts(
     for place, scenario in enumerate(scenarios):
         seed, made = first_seed + _SEEDS_PER_SCENARIO * place, 0
         while made < per_scenario:
-            context = _drive(env, sit, scenario, seed, frames)
+            context = drive_context(env, sit, scenario, seed, frames)
             seed += 1
             if context is not None:
                 made += 1
@@ -125,7 +126,25 @@ def bring(env: gym.Env[Any, Any], bank: StartBank, start: int) -> tuple[dict[str
     return observation, info
 
 
-def _drive(env: RoadCamEnv, sit: Sit, scenario: str, seed: int, frames: int) -> Context | None:
+def run_up(env: RoadCamEnv, sit: Sit, world: WorldModel, scenario: str | Scenario, seed: int) -> StartBank:
+    """A bank of one start, driven for this scenario and seed; its learned twin begins where ``env`` stands.
+
+    The scene is told by its fields alone. Raises ValueError where the drive ends before.
+    """
+    context = drive_context(env, sit, scenario, seed, CONTEXT_FRAMES)
+    if context is None:
+        raise ValueError(
+            f"start: scenario {env.scenario.name!r} with seed {seed} ends within {CONTEXT_FRAMES} frames; "
+            "choose another seed, or a longer horizon_s"
+        )
+    wordless = dataclasses.replace(context, record=dataclasses.replace(context.record, caption=""))
+    bank = make_bank(world, [wordless])
+    bank.records = [context.record]
+    return bank
+
+
+def drive_context(env: RoadCamEnv, sit: Sit, scenario: str | Scenario, seed: int, frames: int) -> Context | None:
+    """The first frames of the drive of a scenario and seed; None where it ends before."""
     observation, info = env.reset(seed=seed, options={"scenario": scenario})
     act = sit(env, np.random.default_rng([seed, 1]))
     observations, infos, actions = [observation], [info], []
@@ -138,7 +157,7 @@ def _drive(env: RoadCamEnv, sit: Sit, scenario: str, seed: int, frames: int) -> 
         infos.append(info)
     target = float(env.scenario.target_speed_mps)
     return Context(
-        record=StartRecord(scenario, info["caption"], target, seed),
+        record=StartRecord(info["scenario"], info["caption"], target, seed),
         fields=info["fields"],
         frames=np.stack([seen["camera"] for seen in observations]),
         motion=_last_unknown(np.stack([each["motion"] for each in (*infos[1:], infos[0])])),

@@ -22,6 +22,11 @@ def single(infos: dict[str, Any], i: int) -> dict[str, Any]:
     }
 
 
+def together(info: dict[str, Any]) -> dict[str, Any]:
+    """The info, or observation, of one drive as that of a batch of one: the inverse of ``single``."""
+    return {key: together(value) if isinstance(value, dict) else _batch_of_one(value) for key, value in info.items()}
+
+
 def masked(infos: dict[str, Any], present: Bools) -> dict[str, Any]:
     """The infos of the drives in ``present`` (b,), as ``gymnasium.vector.VectorEnv`` batches them.
 
@@ -36,6 +41,14 @@ def masked(infos: dict[str, Any], present: Bools) -> dict[str, Any]:
 
 def _item(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _batch_of_one(value: Any) -> npt.NDArray[Any]:
+    if isinstance(value, int | float | np.generic | np.ndarray):
+        return np.asarray(value)[None]
+    batch = np.empty(1, dtype=object)
+    batch[0] = value
+    return batch
 
 
 def _only(values: npt.NDArray[Any], present: Bools) -> npt.NDArray[Any]:
