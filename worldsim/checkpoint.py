@@ -79,6 +79,9 @@ def save_world(folder: Path | str, world: WorldModel, card: ModelCard, dtype: to
     return path
 
 
+_BEFORE: dict[str, Any] = {"warp_width": 0}
+"""What holds for files that were written before there was such a setting."""
+
 
 def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "cpu") -> WorldModel:
     """The world model that ships as ``name`` or lies in the folder ``name``, ready to roll out.
@@ -91,7 +94,7 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
     tensors, header = _read(path, device)
     config = header["config"]
     world_config = WorldConfig(
-        TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**config["dynamics"]), config["frame_rate_hz"]
+        TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**_BEFORE | config["dynamics"]), config["frame_rate_hz"]
     )
     world = WorldModel(world_config)
     try:

@@ -28,6 +28,7 @@ TRAINING_FLOATS_PER_PARAMETER = 5
 
 PLACE_FEATURES = 2 * 32
 SIGNAL_FEATURES = 2 * 32
+WARP_FEATURES = 2 * 16 + 2 * len(MOTION_FIELDS)
 
 
 def count_parameters(network: type[nn.Module], config: object) -> int:
@@ -56,10 +57,19 @@ def dynamics_flops(config: DynamicsConfig, frames: int = 1, attended: int | None
     modulation = 2 * c * 3 * w
     time_layers = config.layers // config.time_every
     blocks = config.layers * (space + mlp + 2 * modulation) + time_layers * (time + modulation)
-    ends = 2 * n * 2 * d * w + 2 * n * w * d + 2 * w * (w + len(HEAD_FIELDS))
+    read = 3 if config.warp_width else 2
+    ends = warp_flops(config) + 2 * n * read * d * w + 2 * n * w * d + 2 * w * (w + len(HEAD_FIELDS))
     condition = 2 * c * (SIGNAL_FEATURES + 3 * len(MOTION_FIELDS) + 2 * c)
     once = 2 * n * PLACE_FEATURES * w + 2 * config.text_dim * c
     return frames * (blocks + ends + condition) + once
+
+
+def warp_flops(config: DynamicsConfig) -> int:
+    """FLOPs of the ego warp on one frame."""
+    w, d = config.warp_width, config.latent_dim
+    flow = 2 * (WARP_FEATURES * w + w * w)
+    block = 2 * (w * 2 * w + 2 * 9 * w * w)
+    return config.n_tokens * (flow + 2 * 2 * d * w + config.warp_blocks * block) if w else 0
 
 
 def rollout_flops(

@@ -12,13 +12,17 @@ import torch
 
 from worldsim.checkpoint import ModelCard, load_world, save_world
 from worldsim.data.writer import write_episode
+from worldsim.diffusion.shortcut import Levels
 from worldsim.tokenizer import save_tokenizer, tokenizer_hash
 from worldsim.training.dynamics import ClipShape, ClipSource, TrainDynamicsConfig, train_dynamics
+from worldsim.training.ego_warp import EgoWarpConfig
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig
 from worldsim.training.mixture import Mixture
+from worldsim.world_model import WorldModel
 
 from .data_episodes import make_episode
+from .test_dynamics import clip_batch
 from .worlds import tiny_world
 
 
@@ -43,6 +47,7 @@ def config(place: Path, out: Path, steps: int, **changes: object) -> TrainDynami
         validation=ClipShape(4, 4),
         phrasings=0,
         precision="float32",
+        ego_warp=EgoWarpConfig(steps=3, batch=4, pairs=8, frames=4),
         **changes,  # type: ignore[arg-type]
     )
 
@@ -132,3 +137,20 @@ def test_data_that_was_not_encoded_is_named(place: Path, tmp_path: Path) -> None
     settings.tokenizer = str(tmp_path / "other")
     with pytest.raises(ValueError, match="encode"):
         train_dynamics(settings)
+
+
+def test_a_world_without_an_ego_warp_starts_one_that_has_it(place: Path, tmp_path: Path) -> None:
+    """At a learning rate of zero it draws what the old one did, whatever the warp says."""
+    old = tiny_world()
+    old = WorldModel(replace(old.config, dynamics=replace(old.config.dynamics, warp_width=0)))
+    old.tokenizer.load_state_dict(tiny_world().tokenizer.state_dict())
+    save_world(tmp_path / "old", old, ModelCard("old", "A test.", "none"))
+    settings = config(place, tmp_path / "new", 1, start_from=str(tmp_path / "old"), matrix_rate=0.0, other_rate=0.0)
+    train_dynamics(settings)
+    new = load_world(tmp_path / "new" / "world")
+    assert new.dynamics.warp is not None and new.dynamics.warp.fitted
+    batch = clip_batch(new.config.dynamics)
+    levels = Levels(torch.rand(2, 12), torch.zeros(2, 12, dtype=torch.int64))
+    latents = torch.cat((batch.latents, batch.latents), dim=1)
+    a, b = (world.dynamics(latents, batch.condition(levels), batch.scene).latents for world in (old.eval(), new))
+    assert torch.allclose(a, b, atol=1e-4)

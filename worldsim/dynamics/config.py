@@ -26,6 +26,8 @@ class DynamicsConfig:
     mlp_ratio: float = 2.6667
     condition_width: int = 128  # per-frame conditioning vector
     context_frames: int = 24
+    warp_width: int = 64  # of the ego warp, which shows each frame what its past looks like after the motion; 0: none
+    warp_blocks: int = 4
     finest_steps: int = 16
     text_dim: int = 384
 
@@ -46,6 +48,11 @@ class DynamicsConfig:
             )
         if self.finest_steps < 1 or self.finest_steps & (self.finest_steps - 1):
             raise ValueError(f"DynamicsConfig: expected finest_steps to be a power of two, got {self.finest_steps}")
+        if self.warp_width < 0 or (self.warp_width and self.warp_blocks < 1):
+            raise ValueError(
+                "DynamicsConfig: expected a warp_width of at least 0, and with one at least one of warp_blocks, "
+                f"got {self.warp_width} and {self.warp_blocks}"
+            )
         if self.context_frames < 2:
             raise ValueError(f"DynamicsConfig: expected context_frames of at least 2, got {self.context_frames}")
 

@@ -3,7 +3,8 @@
 After Dreamer 4 (Hafner et al. 2025, section 3): factorised space and time attention, per-frame
 signal level and step size, x-prediction, registers, and a state token that frame tokens cannot
 read. Conditions enter by adaptive layer norm (DiT, Peebles & Xie 2023, section 3.2) instead of
-in-context tokens, and each token is also shown the same token of the frame before.
+in-context tokens, and each token is also shown the same token of the frame before, as it was and
+as the ego motion alone would leave it.
 
 Axis legend: b batch, t frames, n latent tokens, d latent channels, s frame tokens
 (n + registers + 1 state token, the last), w width, c conditioning width.
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from worldsim.dynamics.attention import Order, SpaceAttention, TimeAttention, TimeCache
 from worldsim.dynamics.conditioning import Conditioner, FrameCondition, Scene, fourier
 from worldsim.dynamics.config import DynamicsConfig
+from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.dynamics.heads import StateHeads
 
 
@@ -95,7 +97,8 @@ class Dynamics(nn.Module):
         self.config = config
         w = config.width
         self.place_features = 32
-        self.embed = nn.Linear(2 * config.latent_dim, w)
+        self.warp = EgoWarp(config) if config.warp_width else None
+        self.embed = nn.Linear((3 if config.warp_width else 2) * config.latent_dim, w)
         self.place = nn.Linear(2 * self.place_features, w)
         self.extra = nn.Parameter(torch.zeros(config.registers + 1, w))
         self.conditioner = Conditioner(config)
@@ -144,7 +147,10 @@ class Dynamics(nn.Module):
         before = torch.cat((latents, previous.latents[:, None]), dim=1)[:, index]  # index -1: the last, which precedes
         before_signal = torch.cat((condition.signal, previous.signal[:, None]), dim=1)[:, index]
         c = self.conditioner(condition, before_signal, scene)
-        x = self.embed(torch.cat((latents, before), dim=-1)) + self._places(latents.device)
+        seen = [latents, before]
+        if self.warp is not None:
+            seen.append(self.warp(before, condition.motion, condition.motion_known))
+        x = self.embed(torch.cat(seen, dim=-1)) + self._places(latents.device)
         extra = self.extra.expand(*x.shape[:2], -1, -1)
         state = extra[:, :, -1:] + self.conditioner.command(condition.command)[:, :, None]
         x = torch.cat((x, extra[:, :, :-1], state), dim=2)

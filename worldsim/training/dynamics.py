@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,13 @@ from worldsim.dynamics.transformer import Dynamics
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.agreement import check_agreement
+from worldsim.training.backwards import play_backwards
+from worldsim.training.ego_warp import EgoWarpConfig, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.mixture import Mixture
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
-from worldsim.training.state import TrainState
+from worldsim.training.state import TrainState, holds_state
 from worldsim.types import FRAME_RATE_HZ
 from worldsim.world_model import LatentScale, WorldConfig, WorldModel
 
@@ -73,12 +75,14 @@ class TrainDynamicsConfig:
     tokenizer: str = "runs/tokenizer"
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    ego_warp: EgoWarpConfig = field(default_factory=EgoWarpConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
     matrix_rate: float = 3e-3  # learning rate of Muon, for the matrices inside the blocks
     other_rate: float = 1e-3  # learning rate of AdamW, for everything else
     weight_decay: float = 0.05
     rare_weight: float = 3.0  # how much more often clips are drawn that leave lane or road, close in or collide
+    backward_share: float = 0.08  # of clips that are played backwards, so that the past can be drawn too
     phrasings: int = 6  # other ways to say each caption
     start_from: str = ""  # a world whose weights to start from: a name that ships, or a folder
     name: str = "road"
@@ -110,6 +114,11 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         take_weights(dynamics, source.scale, load_world(config.start_from), tokenizer, config.data)
         held_out.scale.load_state_dict(source.scale.state_dict())
     dynamics.to(config.device)
+    if dynamics.warp is not None and not dynamics.warp.fitted and not holds_state(config.loop.out):
+        fit_ego_warp(
+            dynamics.warp, tokenizer, source.scale, EpisodeStore(config.data), config.ego_warp, config.loop.seed,
+            config.loop.progress,
+        )  # fmt: skip
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)
     dtype = pick_precision(config.precision, config.device)
     logger.info("%d training frames, %d held out", source.sampler.frames, held_out.sampler.frames)
@@ -131,15 +140,25 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
 def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer, data: str) -> None:
     """Start from the weights of ``world`` and keep its standardisation of latents.
 
+    A world without an ego warp may start one that has it; what that says is not read at first.
     Raises ValueError unless it has the same sizes, and a tokenizer that says much the same of the frames of ``data``.
     """
-    if world.config.dynamics != dynamics.config:
+    config, found = dynamics.config, world.config.dynamics
+    new_warp = dynamics.warp is not None and world.dynamics.warp is None
+    if new_warp:
+        found = replace(found, warp_width=config.warp_width, warp_blocks=config.warp_blocks)
+    if found != config:
         raise ValueError(
-            f"start_from: expected a world whose dynamics is {dynamics.config}, got {world.config.dynamics}; "
+            f"start_from: expected a world whose dynamics is {config}, got {world.config.dynamics}; "
             "use the preset it was trained with"
         )
     check_agreement(tokenizer, world.tokenizer, data)
-    dynamics.load_state_dict(world.dynamics.state_dict())
+    weights = world.dynamics.state_dict()
+    if dynamics.warp is not None and new_warp:
+        unread = torch.zeros(config.width, config.latent_dim)
+        weights["embed.weight"] = torch.cat((weights["embed.weight"], unread), dim=1)
+        weights |= {f"warp.{name}": value for name, value in dynamics.warp.state_dict().items()}
+    dynamics.load_state_dict(weights)
     scale.load_state_dict(world.scale.state_dict())
 
 
@@ -215,6 +234,8 @@ def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.op
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in dynamics.named_parameters():
+        if not parameter.requires_grad:
+            continue
         inside = name.startswith("blocks.") and parameter.ndim == 2 and "modulation" not in name
         (matrices if inside else others).append(parameter)
     return [
@@ -250,6 +271,7 @@ def _step_function(
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
         shape = config.shapes[number % len(config.shapes)]
         batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
+        batch = play_backwards(batch, config.backward_share, state.generator)
         batch = drop_conditions(batch, config.objective, state.generator)
         with autocast(dtype, config.device):
             mature = number >= config.objective.bootstrap_after

@@ -54,6 +54,11 @@ def save_state(state: TrainState, folder: Path | str) -> Path:
     return write_state(folder, tensors, plain)
 
 
+def holds_state(folder: Path | str) -> bool:
+    """Whether a run was saved in ``folder``."""
+    return any((Path(folder) / name).is_file() for name in (LATEST, PREVIOUS))
+
+
 def load_state(state: TrainState, folder: Path | str) -> bool:
     """Fill ``state`` from the newest good file in ``folder``; False if there is none at all.
 

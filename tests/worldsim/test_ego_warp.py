@@ -1,0 +1,93 @@
+"""The ego warp: geometry agrees with the reference camera, the network learns it, and old worlds go on without it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from envs.reference.camera.projection import Pinhole, ego_to_world
+from worldsim.data.store import EpisodeStore
+from worldsim.data.writer import write_episode
+from worldsim.dynamics.ego_warp import EgoWarp
+from worldsim.dynamics.transformer import Dynamics
+from worldsim.training.ego_warp import EgoWarpConfig, draw_motion, fit_ego_warp, source_pixels, warp
+from worldsim.types import CameraSpec
+
+from .data_episodes import make_episode
+from .worlds import tiny_config, tiny_world
+
+CAMERA = CameraSpec(pitch_rad=0.1, yaw_rad=0.2, roll_rad=0.03, position_m=(1.2, 0.3, 1.5))
+SETTINGS = EgoWarpConfig(steps=80, batch=32, pairs=400, frames=40)
+
+
+def test_without_motion_nothing_moves() -> None:
+    images = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(warp(images, CAMERA, torch.zeros(1, 4)), images, atol=1e-3)
+
+
+@pytest.mark.parametrize("motion", [(2.0, 0.1, 0.06, 20.0), (-1.0, 0.0, -0.1, -10.0), (0.0, 0.4, 0.0, 0.0)])
+def test_ground_moves_as_the_reference_camera_sees_it(motion: tuple[float, ...]) -> None:
+    """A point of the road in the next frame comes from where the reference camera saw it before."""
+    pinhole, grid = Pinhole(CAMERA), source_pixels(CAMERA, torch.tensor([motion]))[0].numpy()
+    checked = 0
+    for u, v in [(20, 60), (64, 50), (100, 55), (64, 40)]:
+        ground = pinhole.pixel_to_ground @ [u + 0.5, v + 0.5, 1.0]
+        after = np.array([*(ground[:2] / ground[2]), 0.0])
+        before = np.array([*(ego_to_world(*motion[:3]) @ [after[0], after[1], 1.0])[:2], 0.0])
+        in_camera = pinhole.to_camera(before[None])
+        if in_camera[0, 2] < 0.5:
+            continue
+        expected = pinhole.to_pixels(in_camera)[0]
+        found = (grid[v, u] + 1) / 2 * [CAMERA.width, CAMERA.height]
+        inside = (np.abs(grid[v, u]) < 4).all()
+        assert not inside or found == pytest.approx(expected, abs=0.05)
+        checked += inside
+    assert checked >= 2
+
+
+def test_the_sky_turns_and_does_not_come_nearer() -> None:
+    straight = source_pixels(CAMERA, torch.tensor([[3.0, 0.0, 0.0, 30.0]]))[0, 2]
+    still = source_pixels(CAMERA, torch.zeros(1, 4))[0, 2]
+    left = source_pixels(CAMERA, torch.tensor([[0.0, 0.0, 0.05, 0.0]]))[0, 2]
+    assert torch.allclose(straight, still, atol=1e-5)
+    assert (left[:, 0] < still[:, 0]).all()  # turning left, what is seen now was further to the left
+
+
+def test_motions_are_of_every_kind() -> None:
+    motion = draw_motion(2000, EgoWarpConfig(), torch.Generator().manual_seed(0))
+    assert 0.08 < (motion[:, 0] < 0).float().mean() < 0.18
+    assert motion[:, 2].abs().max() > 0.1 and (motion[:, 2].abs() < 0.02).float().mean() > 0.3
+    assert abs(float(torch.corrcoef(motion[:, [2, 3]].T)[0, 1])) < 0.1  # turning tells nothing of speed
+
+
+def test_it_learns_to_move_latents_and_is_frozen(tmp_path: Path) -> None:
+    for seed in range(2):
+        episode = replace(make_episode(seed=seed, size=(64, 128)), split="train")
+        rough = np.random.default_rng(seed).integers(0, 256, (len(episode), 6, 12, 3), np.uint8)
+        episode.views["front"] = np.stack([cv2.resize(each, (128, 64)) for each in rough])  # there is something to move
+        write_episode(tmp_path, episode)
+    world = tiny_world()
+    network = EgoWarp(tiny_config().dynamics)
+    assert not network.fitted
+    figures = fit_ego_warp(network, world.tokenizer, world.scale, EpisodeStore(tmp_path), SETTINGS, progress=False)
+    assert network.fitted and figures["ratio"] < 0.95
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    config = tiny_config().dynamics
+    latents, motion = torch.randn(2, 3, config.n_tokens, config.latent_dim), torch.randn(2, 3, 4)
+    known = torch.tensor([[True, False, True]]).expand(2, -1)
+    moved = network(latents, motion, known)
+    assert torch.equal(moved[:, 1], latents[:, 1]) and not torch.allclose(moved[:, 0], latents[:, 0])
+
+
+def test_the_dynamics_reads_it() -> None:
+    """Another warp, another picture: the frame before reaches the transformer both as it was and as it would be."""
+    config = tiny_config().dynamics
+    dynamics = Dynamics(config)
+    assert dynamics.warp is not None and dynamics.embed.in_features == 3 * config.latent_dim
+    without = Dynamics(replace(config, warp_width=0))
+    assert without.warp is None and without.embed.in_features == 2 * config.latent_dim
