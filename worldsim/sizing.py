@@ -75,9 +75,12 @@ def warp_flops(config: DynamicsConfig) -> int:
 def rollout_flops(
     tokenizer: TokenizerConfig, dynamics: DynamicsConfig, sampling_steps: int, decode: bool = True
 ) -> int:
-    """FLOPs of one streaming step: every sampling step, the pass that puts the frame into the cache, the decoder."""
+    """FLOPs of one streaming step: every sampling step, the pass that puts the frame into the cache, the decoder.
+
+    The ego warp is worked out once for all of them.
+    """
     picture = decoder_flops(tokenizer) if decode else 0
-    return (sampling_steps + 1) * dynamics_flops(dynamics) + picture
+    return (sampling_steps + 1) * dynamics_flops(dynamics) - sampling_steps * warp_flops(dynamics) + picture
 
 
 def _convolution(area: int, kernel: int, channels_in: int, channels_out: int) -> int:

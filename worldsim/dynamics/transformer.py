@@ -12,7 +12,7 @@ Axis legend: b batch, t frames, n latent tokens, d latent channels, s frame toke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -27,10 +27,14 @@ from worldsim.dynamics.heads import StateHeads
 
 @dataclass(frozen=True)
 class Previous:
-    """The frame before the first of a clip, as the model saw it: latents (b, n, d), signal level (b,) or -1."""
+    """The frame before the first of a clip, as the model saw it: latents (b, n, d), signal level (b,) or -1.
+
+    ``moved`` (b, n, d) is what the motion that follows makes of it, where that is worked out already; see ``moved_by``.
+    """
 
     latents: Tensor
     signal: Tensor
+    moved: Tensor | None = None
 
     @classmethod
     def none(cls, latents: Tensor) -> Previous:
@@ -149,7 +153,8 @@ class Dynamics(nn.Module):
         c = self.conditioner(condition, before_signal, scene)
         seen = [latents, before]
         if self.warp is not None:
-            seen.append(self.warp(before, condition.motion, condition.motion_known))
+            shared = previous.moved if latents.shape[1] == 1 else None
+            seen.append(self._moved(before, condition) if shared is None else shared[:, None])
         x = self.embed(torch.cat(seen, dim=-1)) + self._places(latents.device)
         extra = self.extra.expand(*x.shape[:2], -1, -1)
         state = extra[:, :, -1:] + self.conditioner.command(condition.command)[:, :, None]
@@ -158,6 +163,16 @@ class Dynamics(nn.Module):
             x = block(x, c, past)
         x = self.final(x)
         return Prediction(self.to_latents(x[:, :, : self.config.n_tokens]), self.heads(x[:, :, -1]))
+
+    def moved_by(self, previous: Previous, condition: FrameCondition) -> Previous:
+        """``previous`` with what the motion of ``condition`` (b, 1) makes of it, so that several passes can share it."""
+        if self.warp is None:
+            return previous
+        return replace(previous, moved=self._moved(previous.latents[:, None], condition)[:, 0])
+
+    def _moved(self, before: Tensor, condition: FrameCondition) -> Tensor:
+        assert self.warp is not None
+        return self.warp(before, condition.motion, condition.motion_known)
 
     def _places(self, device: torch.device) -> Tensor:
         """Embedding of each token's place in the picture, in [0, 1]^2, so that it carries over to other sizes."""

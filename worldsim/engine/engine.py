@@ -115,6 +115,7 @@ class Engine:
 
     def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
         condition = self._condition(motion, command)
+        state.previous = self.world.dynamics.moved_by(state.previous, condition)  # once for all passes
         predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
         drawn = sample(predict, self._noise(state), steps, self.finest)
         return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
