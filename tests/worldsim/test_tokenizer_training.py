@@ -21,7 +21,7 @@ from worldsim.training.kernels import KernelMuon
 from worldsim.training.loop import LoopConfig
 from worldsim.training.state import LATEST
 from worldsim.training.tokenizer import TrainTokenizerConfig, train_tokenizer
-from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode
+from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode, FrameArray
 
 
 def episode(seed: int, split: str = "train", t: int = 9, height: int = 32, boxes: bool = True) -> Episode:
@@ -95,6 +95,27 @@ def test_training_can_start_from_a_trained_tokenizer(road: Path, tmp_path: Path)
     train_tokenizer(still)
     first, second = (load_tokenizer(tmp_path / name) for name in ("first", "second"))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_latents_are_standardised_over_all_data_sets(road: Path, tmp_path: Path) -> None:
+    """Trained on two kinds of frames, it must be calibrated on both, or it decodes neither as it was trained to."""
+    writer = EpisodeWriter(tmp_path / "dark", fps=10.0)
+    dark = episode(0)
+    dark.views["front"] = dark.frames // 8
+    writer.write(dark, 0)
+    settings = config(road, tmp_path / "run", steps=1, also={str(tmp_path / "dark"): 0.5})
+    train_tokenizer(settings)
+    tokenizer = load_tokenizer(tmp_path / "run")
+    store = EpisodeStore(road)
+    bright = np.concatenate([store.read(record.index).frames for record in store.select(split="train")])
+
+    def off(frames: FrameArray) -> float:
+        """How far channels are from a mean of 0 before the tanh, in standard deviations."""
+        latents = torch.atanh(tokenizer.encode(frames).clamp(-0.999, 0.999)).flatten(0, 1)
+        return float((latents.mean(0) / latents.std(0)).abs().mean())
+
+    count = min(len(bright), len(dark.frames))
+    assert off(np.concatenate([bright[:count], dark.frames[:count]])) < off(bright)
 
 
 def test_kernels_turn_with_their_matrices() -> None:

@@ -82,7 +82,8 @@ def train_tokenizer(
     state = start_state(tokenizer, _optimizers(config, tokenizer), config.loop)
     logger.info("%d training frames, %d held out", len(train), len(held_out))
     frames, boxes = held_out.spread(config.validation_frames)
-    calibration, _ = train.spread(config.validation_frames)
+    fixed = torch.Generator().manual_seed(config.loop.seed)
+    calibration, _ = _batches(train, others, config.validation_frames, fixed)()
     dtype = pick_precision(config.precision, config.device)
 
     def validate(current: TrainState) -> dict[str, float]:
