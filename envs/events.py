@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from worldsim.errors import nearest
-from worldsim.types import ROADS, TIMES, WEATHERS
+from worldsim.text.happenings import phrase
+from worldsim.types import ROADS, TIMES, WEATHERS, Happening
 
 from .choices import Odds, draw, is_number, is_open, narrowed, possible, read_choice
 
@@ -160,19 +161,8 @@ class Event:
 
     def words(self) -> str:
         """What happens and when, for captions: "after 5 s a truck cuts in from the left"."""
-        vehicle, side = self.vehicle or "vehicle", f" from the {self.side}" if self.side else ""
-        happens = {
-            "cut_in": f"a {vehicle} cuts in{side}",
-            "lead_brakes": f"the {vehicle} ahead brakes hard",
-            "stopped_vehicle": f"a {vehicle} stands in the lane",
-            "slow_vehicle": f"a slow {vehicle} is ahead",
-            "merging_vehicle": f"a {vehicle} merges from the ramp",
-            "crossing_vehicle": f"a {vehicle} crosses{side}",
-            "pedestrian": f"a pedestrian crosses{side}",
-            "cyclist": f"a cyclist crosses{side}",
-            "weather": _WEATHER_TURNS.get(self.to, "the weather turns"),
-            "time_of_day": _TIME_TURNS.get(self.to, "the light changes"),
-        }[draw(self.kind, np.random.default_rng(0))]
+        kind = draw(self.kind, np.random.default_rng(0))
+        happens = phrase(Happening(kind, side=self.side, vehicle=self.vehicle, to=self.to))
         unit, decimals = ("s", 1) if self.clock == "at_s" else ("m", 0)
         when = f"{round(self.at, decimals):g}" if is_number(self.at) else _shown(self.at)
         return f"after {when} {unit} {happens}"
@@ -189,12 +179,6 @@ class Event:
         if "kind" not in values:
             raise ValueError(f"key `kind`: expected one of {list(EVENTS)}, got none")
         return cls(**values)
-
-
-_WEATHER_TURNS = {
-    "clear": "the sky clears", "rain": "it begins to rain", "fog": "fog comes up", "snow": "it begins to snow",
-}  # fmt: skip
-_TIME_TURNS = {"day": "day breaks", "dusk": "dusk falls", "night": "night falls"}
 
 
 def _shown(value: Any) -> str:

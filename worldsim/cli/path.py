@@ -13,6 +13,15 @@ PREPARE = Command(
     place=20,
 )
 
+CAPTION = Command(
+    "caption",
+    summary="write captions at three lengths for every recorded drive, from what is known of it",
+    example="data=data/road",
+    config="worldsim.data.recaption:CaptionConfig",
+    run="worldsim.data.recaption:caption_data",
+    place=20,
+)
+
 TRAIN_TOKENIZER = Command(
     "train-tokenizer",
     summary="learn to turn frames into a few latents and back, from a folder of episodes",

@@ -79,7 +79,7 @@ def record_to_json(record: EpisodeRecord) -> dict[str, Any]:
         "cameras": {name: asdict(camera) for name, camera in record.cameras},
         "rewards": list(record.rewards),
         "happenings": None if record.happenings is None else [asdict(each) for each in record.happenings],
-        "captions": {length: list(texts) for length, texts in vars(record.captions).items()},
+        "captions": captions_to_json(record.captions),
     }
 
 
@@ -100,6 +100,11 @@ def record_from_json(value: Any, origin: str) -> EpisodeRecord:
         raise ValueError(f"{origin}: field {error}: expected a value, got none") from error
     except (TypeError, AttributeError) as error:
         raise ValueError(f"{origin}: expected the record of an episode, got another structure ({error})") from error
+
+
+def captions_to_json(captions: Captions) -> dict[str, list[str]]:
+    """Captions as they stand in a commit record."""
+    return {length: list(texts) for length, texts in vars(captions).items()}
 
 
 def _happenings(value: Any) -> tuple[Happening, ...] | None:

@@ -7,6 +7,7 @@ encoders barely tell left from right, so directions are numbers (see docs/design
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,14 +43,36 @@ TRAFFIC_PHRASES = {
 NUMBERS = ("one", "two", "three", "four", "five")
 
 
-def caption_from_fields(fields: SceneFields, rng: np.random.Generator) -> str:
-    """One of many phrasings of ``fields``, from a bare list of words to a full sentence; "" where nothing is known."""
+@dataclass(frozen=True)
+class Words:
+    """How each field is said this time; "" where it is not known."""
+
+    road: str
+    lanes: str
+    traffic: str
+    weather: str
+    time: str
+
+    @property
+    def known(self) -> list[str]:
+        """All that is known, in the order of the fields here."""
+        return [part for part in (self.road, self.lanes, self.traffic, self.weather, self.time) if part]
+
+
+def choose_words(fields: SceneFields, rng: np.random.Generator) -> Words:
+    """One of the phrases of every field."""
     road = _pick(ROAD_PHRASES, fields.road, rng)
     weather = _pick(WEATHER_PHRASES, fields.weather, rng)
     time = _pick(TIME_PHRASES, fields.time_of_day, rng)
     traffic = _pick(TRAFFIC_PHRASES, fields.traffic, rng)
-    lanes = _lanes(fields.lanes, rng)
-    parts = [part for part in (road, lanes, traffic, weather, time) if part]
+    return Words(road, _lanes(fields.lanes, rng), traffic, weather, time)
+
+
+def caption_from_fields(fields: SceneFields, rng: np.random.Generator) -> str:
+    """One of many phrasings of ``fields``, from a bare list of words to a full sentence; "" where nothing is known."""
+    words = choose_words(fields, rng)
+    road, lanes, traffic, weather, time = words.road, words.lanes, words.traffic, words.weather, words.time
+    parts = words.known
     if not parts:
         return ""
     style = int(rng.integers(4))
@@ -61,8 +84,8 @@ def caption_from_fields(fields: SceneFields, rng: np.random.Generator) -> str:
     if style == 2:  # plain sentence: "Driving on a roundabout with two lanes in fog at night with light traffic."
         carried = (f"with {lanes}" if lanes else "", f"in {weather}" if weather else "", time)
         tail = f", {traffic}" if traffic else ""
-        return " ".join(part for part in (f"Driving on {_article(place)}", *carried) if part) + tail + "."
-    sentences = [f"A dashboard camera view of {_article(place)}{f' {time}' if time else ''}."]
+        return " ".join(part for part in (f"Driving on {article(place)}", *carried) if part) + tail + "."
+    sentences = [f"A dashboard camera view of {article(place)}{f' {time}' if time else ''}."]
     if lanes:
         sentences.append(f"There {'is' if fields.lanes == 1 else 'are'} {lanes}.")
     if weather:
@@ -83,5 +106,6 @@ def _lanes(lanes: int | None, rng: np.random.Generator) -> str:
     return f"{number} lane{'s' * (lanes > 1)}"
 
 
-def _article(noun: str) -> str:
+def article(noun: str) -> str:
+    """The noun with its indefinite article."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
