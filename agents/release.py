@@ -6,7 +6,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -31,7 +31,14 @@ class ReleaseConfig:
     data: Path = option(Path("data/road"), "episodes it was trained on; trust is fitted to those held out")
     name: str = option("road", "name it ships under")
     out: Path = option(SHIPPED, "folder of the worlds that ship")
+    also: list[Path] = option(factory=list, help="further episodes that it was trained on")
+    starts: Literal["driven", "recorded"] = option(
+        "driven", "start contexts: driven in the reference world, or cut from episodes held out"
+    )
+    every: int = option(50, "frames between starts that are cut from an episode")
     summary: str = option("A driving world learned from the reference world.", "first sentence of its model card")
+    source: str = option("the reference world (worldsim/RoadCam-v0)", "what the episodes show, for its model card")
+    licence: str = option("Apache-2.0", "of the world")
     made_by: str = option("make world", "command that makes it")
     figures: list[Path] = option(factory=list, help="files that end in a benchmark's JSON line, for the model card")
     limits: list[str] = option(factory=list, help="what a user should not expect of it")
@@ -45,11 +52,15 @@ def release(config: ReleaseConfig) -> Path:
     Raises ValueError for a missing world or data set, or a figures file without a JSON object in its last line.
     """
     figures = {name: value for path in config.figures for name, value in read_figures(path).items()}
-    world, summary = load_world(config.world), EpisodeStore(config.data).summary()
+    world, folders = load_world(config.world), [config.data, *config.also]
+    records = [record for folder in folders for record in EpisodeStore(folder).records]
+    held_out = sum(record.length for record in records if record.split == "val")
     card = ModelCard(
         name=config.name,
         summary=config.summary,
-        data=f"{summary['episodes']} episodes, {summary['frames']} frames of the reference world (worldsim/RoadCam-v0)",
+        data=f"{len(records)} episodes, {sum(record.length for record in records)} frames of {config.source}; "
+        f"{held_out} frames are held out",
+        licence=config.licence,
         command=config.made_by,
         metrics=figures,
         limits=list(config.limits),
@@ -57,7 +68,10 @@ def release(config: ReleaseConfig) -> Path:
     folder = config.out / config.name
     save_world(folder, world, card, torch.float16)
     calibrate(CalibrateConfig(data=config.data, world=str(folder), episodes=config.trust_episodes))
-    make_starts(MakeStartsConfig(world=str(folder), per_scenario=config.per_scenario))
+    starts = MakeStartsConfig(world=str(folder), per_scenario=config.per_scenario, every=config.every)
+    if config.starts == "recorded":
+        starts.data, starts.also = config.data, list(config.also)
+    make_starts(starts)
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     logger.info("%s: %.1f MB", folder, size)
     return folder

@@ -1,8 +1,13 @@
-"""``worldsim make-starts``: the bank of start contexts of a world, driven by a good driver in the reference world."""
+"""``worldsim make-starts``: the bank of start contexts of a world.
+
+A good driver drives them in the reference world, or they are cut from what was held out of recorded logs.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from envs.learned.collect_starts import (
     CONTEXT_FRAMES,
     FIRST_SEED,
     Act,
+    Context,
     drive_contexts,
     log_contexts,
     make_bank,
@@ -39,9 +45,11 @@ class MakeStartsConfig:
     frames: int = option(CONTEXT_FRAMES, "context frames of a start (10 are a second)")
     first_seed: int = option(FIRST_SEED, "seeds from here on; keep clear of those that were trained on")
     data: Path | None = option(None, "folder of episodes: cut starts from its held-out ones instead of driving")
+    also: list[Path] = option(factory=list, help="further such folders")
+    every: int = option(50, "frames between starts that are cut from an episode")
 
     def __post_init__(self) -> None:
-        for key, low in (("per_scenario", 1), ("frames", 2), ("first_seed", 0)):
+        for key, low in (("per_scenario", 1), ("frames", 2), ("first_seed", 0), ("every", 1)):
             if getattr(self, key) < low:
                 raise ValueError(f"{key}: expected a whole number of at least {low}, got {getattr(self, key)}")
         for name in self.scenarios:
@@ -54,8 +62,11 @@ def make_starts(config: MakeStartsConfig) -> Path:
     Raises ValueError for an unknown world, data set or scenario.
     """
     folder, world = world_folder(config.world), load_world(config.world)
+    contexts: Iterator[Context]
     if config.data is not None:
-        contexts, total = log_contexts(EpisodeStore(config.data), config.frames), None
+        folders = [EpisodeStore(each) for each in (config.data, *config.also)]
+        contexts = itertools.chain.from_iterable(log_contexts(store, config.frames, config.every) for store in folders)
+        total = None
     else:
         scenarios = config.scenarios or list_scenarios()
         contexts = drive_contexts(sit, world, scenarios, config.per_scenario, config.frames, config.first_seed)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from envs.learned.plan import known_scenarios
 from envs.learned.settings import DriveSettings
-from envs.scenario import list_scenarios
 from worldsim.checkpoint import FILE_NAME as WORLD_FILE
 from worldsim.checkpoint import SHIPPED
 from worldsim.engine.starts import StartBank
@@ -41,8 +41,8 @@ class OpenWorld:
 
     @property
     def scenarios(self) -> list[str]:
-        """Scenarios that may be asked for: all that ship, and those that only its starts know."""
-        return sorted({*list_scenarios(), *(self.bank.scenarios if self.bank else ())})
+        """Scenarios that may be asked for."""
+        return known_scenarios(self.bank)
 
 
 class Catalogue:

@@ -30,6 +30,7 @@ from worldsim.types import (
 )
 from worldsim.world_model import WorldModel
 
+from ..kinematics import fitted_wheelbase
 from ..reference.roadcam import RoadCamEnv
 from ..scenario import TARGET_SPEED_MPS, Scenario
 from .settings import camera_of
@@ -41,7 +42,8 @@ FIRST_SEED = 1_000_000
 """Seeds from here on are for starts, so that no start was seen in training."""
 
 _SEEDS_PER_SCENARIO = 10_000
-_LOG_STRIDE_FRAMES = 50
+UNKNOWN_SPEED_MPS = 15.0
+"""Speed at which one drives on from a log that tells none."""
 
 Act = Callable[[], FloatArray]
 Sit = Callable[[RoadCamEnv, np.random.Generator], Act]
@@ -84,12 +86,14 @@ def drive_contexts(
                 raise ValueError(f"starts: scenario {scenario!r} ends within {frames} frames whatever the seed")
 
 
-def log_contexts(store: EpisodeStore, frames: int = CONTEXT_FRAMES, split: str = "val") -> Iterator[Context]:
-    """Contexts cut every five seconds from the episodes of a split that are long enough."""
+def log_contexts(
+    store: EpisodeStore, frames: int = CONTEXT_FRAMES, every: int = 50, split: str = "val"
+) -> Iterator[Context]:
+    """Contexts cut at every ``every``-th frame from the episodes of a split that are long enough."""
     for record in store.select(split=split):
         if record.length >= frames:
             episode = store.read(record.index)
-            for first in range(0, record.length - frames + 1, _LOG_STRIDE_FRAMES):
+            for first in range(0, record.length - frames + 1, every):
                 yield _cut(episode, first, frames)
 
 
@@ -170,11 +174,12 @@ def drive_context(env: RoadCamEnv, sit: Sit, scenario: str | Scenario, seed: int
 
 def _cut(episode: Episode, first: int, frames: int) -> Context:
     rows = slice(first, first + frames)
-    known = TARGET_SPEED_MPS.get(episode.fields.road or "")
     speeds = episode.ego[:, 0][np.isfinite(episode.ego[:, 0])]
-    target = known if known is not None else float(np.median(speeds)) if len(speeds) else 1.0
+    usual = TARGET_SPEED_MPS.get(episode.fields.road or "", UNKNOWN_SPEED_MPS)
+    target = max(float(np.median(speeds)) if len(speeds) else usual, 1.0)
+    wheelbase = fitted_wheelbase(episode.action[:, 0], episode.motion)
     return Context(
-        record=StartRecord(episode.scenario, episode.caption, max(target, 1.0), None, first),
+        record=StartRecord(episode.scenario, episode.caption, target, None, first, wheelbase),
         fields=episode.fields,
         frames=episode.frames[rows],
         motion=_last_unknown(episode.motion[rows]),

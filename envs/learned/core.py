@@ -99,7 +99,7 @@ class DriveCore:
     def step(self, actions: FloatArray) -> None:
         """Advance every drive by ``actions`` (b, 2), checked before."""
         d = self.drives
-        ego, d.motion = kinematics.advance(kinematics.EgoState.from_array(d.ego), actions)
+        ego, d.motion = kinematics.advance(kinematics.EgoState.from_array(d.ego), actions, d.wheelbase)
         d.ego = _rows(ego)
         d.pose = kinematics.compose(d.pose, d.motion)
         d.driven_m = d.driven_m + d.motion[:, 0]
@@ -135,7 +135,9 @@ class DriveCore:
             assert self.bank is not None
             index = torch.from_numpy(rows)
             command = self.bank.arrays.command[index, -1].numpy()
-            ego = np.nan_to_num(self.bank.arrays.ego[index, -1].numpy().astype(np.float64))
+            ego = self.bank.arrays.ego[index, -1].numpy().astype(np.float64)
+            ego[:, 0] = np.where(np.isnan(ego[:, 0]), [plan.target_speed for plan in plans], ego[:, 0])
+            ego = np.nan_to_num(ego)
             latents, motion = (x.to(self.world.device) for x in self.bank.context(rows))
             rollout, seen = self.engine.start(latents, motion, scene, seeds, torch.from_numpy(command))
         else:
@@ -147,7 +149,8 @@ class DriveCore:
             reading=read(seen.state), confirmed=np.zeros((k, len(HAZARDS))),
             trust=seen.trust.cpu().numpy().astype(np.float64), steady_trust=np.ones(k),
             step=np.zeros(k, np.int64), horizon=np.array([plan.horizon for plan in plans]),
-            target_speed=np.array([plan.target_speed for plan in plans]), start=rows,
+            target_speed=np.array([plan.target_speed for plan in plans]),
+            wheelbase=np.array([plan.wheelbase for plan in plans]), start=rows,
             scenario=objects([plan.scenario for plan in plans]), fields=objects([plan.fields for plan in plans]),
             caption=objects([plan.caption for plan in plans]),
             events=objects([[told(event, NOT_STAGED) for event in plan.events] for plan in plans]),

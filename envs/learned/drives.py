@@ -45,6 +45,7 @@ class Drives:
     step: Index  # (b,) since the start
     horizon: Index  # (b,) steps
     target_speed: Array  # (b,)
+    wheelbase: Array  # (b,) m
     start: Index  # (b,) row of the bank, -1 where imagined
     scenario: Objects  # (b,) str
     fields: Objects  # (b,) SceneFields
@@ -67,7 +68,7 @@ class Drives:
             rollout, torch.zeros_like(rollout.previous.latents), zeros(*frame_shape, 3, dtype=np.uint8),
             zeros(len(EGO_FIELDS)), zeros(3), zeros(len(MOTION_FIELDS), dtype=np.float32), zeros(dtype=np.int64),
             zeros(), zeros(len(READING)), zeros(len(HAZARDS)), zeros(), zeros(), zeros(dtype=np.int64),
-            zeros(dtype=np.int64), zeros(), zeros(dtype=np.int64),
+            zeros(dtype=np.int64), zeros(), zeros(), zeros(dtype=np.int64),
             *(zeros(dtype=object) for _ in range(4)),
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from worldsim.engine.starts import StartBank
+from worldsim.errors import choose
 from worldsim.text import TextEncoder
 from worldsim.types import (
     COMMANDS,
@@ -25,6 +26,7 @@ from worldsim.types import (
 
 from ..choices import possible
 from ..events import Event
+from ..kinematics import WHEELBASE_M
 from ..scenario import Scenario, list_scenarios, load_scenario
 from ..words import GrammarParser
 from ..words.neighbours import ByLetters
@@ -41,6 +43,7 @@ class Plan:
     caption: str
     text: Tensor | None  # (x,) embedding of the caption; None: the model is told the fields alone
     target_speed: float  # m/s
+    wheelbase: float  # m, of the vehicle
     ego_speed: float  # m/s, of an imagined start
     command: int  # index into COMMANDS, of an imagined start
     horizon: int  # steps
@@ -84,6 +87,8 @@ class Planner:
         elif self.bank is not None and scenario in self.bank.scenarios and scenario not in list_scenarios():
             loaded = Scenario(name=scenario, road=ROADS, weather=WEATHERS, time_of_day=TIMES, traffic=TRAFFICS)
         else:
+            if not str(scenario).endswith((".yaml", ".yml")) and self.settings.start != "imagine":
+                choose(str(scenario), known_scenarios(self.bank), "scenario of this world")
             loaded = load_scenario(scenario)
         changes = dict(self.overrides)
         if "road" in changes and changes["road"] != loaded.road:
@@ -97,7 +102,8 @@ class Planner:
         plan = Plan(
             row=self._row(template, rng, start), scenario=concrete.name, fields=concrete.fields,
             caption=concrete.caption, text=None,
-            target_speed=float(concrete.target_speed_mps), ego_speed=float(concrete.ego_speed_mps),
+            target_speed=float(concrete.target_speed_mps), wheelbase=WHEELBASE_M,
+            ego_speed=float(concrete.ego_speed_mps),
             command=COMMANDS.index(concrete.command or COMMANDS[0]),
             horizon=self.settings.max_steps or round(concrete.horizon_s * FRAME_RATE_HZ), events=concrete.events,
             seed=int(rng.integers(2**31 - 1)),
@@ -105,6 +111,7 @@ class Planner:
         if self.bank is not None and plan.row >= 0:
             record = self.bank.records[plan.row]
             changes: dict[str, Any] = {"fields": self.bank.fields(plan.row), "caption": record.caption}
+            changes["wheelbase"] = record.wheelbase_m or WHEELBASE_M
             if start is not None:
                 changes["scenario"] = record.scenario
             if start is not None or template.target_speed_mps is None:
@@ -135,6 +142,16 @@ class Planner:
                 f"{len(self.bank)} starts ({', '.join(self.bank.scenarios)}) holds none; use start='auto' or 'imagine'"
             )
         return -1
+
+
+def known_scenarios(bank: StartBank | None) -> list[str]:
+    """Scenarios that a world with these starts can be asked for by name.
+
+    All that ship, and those that only its starts know; where all starts were cut from logs, those alone.
+    """
+    if bank is None:
+        return list_scenarios()
+    return bank.scenarios if bank.recorded else sorted({*list_scenarios(), *bank.scenarios})
 
 
 def options(value: Any) -> list[Any]:

@@ -13,6 +13,8 @@ import torch
 import envs  # noqa: F401 (registers)
 from agents.starts import MakeStartsConfig, make_starts, sit
 from envs.learned.collect_starts import FIRST_SEED, bring, drive_contexts, log_contexts, make_bank
+from envs.learned.plan import known_scenarios
+from envs.scenario import list_scenarios
 from tests.worldsim.data_episodes import make_episode
 from worldsim.checkpoint import ModelCard, save_world
 from worldsim.data.store import EpisodeStore
@@ -77,6 +79,53 @@ def test_starts_from_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert env.start is not None and np.isfinite(seen["ego"]).all()
     with pytest.raises(ValueError, match="cut from a recorded log"):
         bring(gym.make("worldsim/RoadCam-v0"), bank, 0)
+
+
+def test_a_world_of_logs_is_asked_for_its_own_scenarios(made: Path) -> None:
+    bank = StartBank.load(made, WORLD)
+    logged = [replace(record, scenario=name, seed=None) for name, record in zip("abab", bank.records, strict=True)]
+    logs = StartBank(bank.arrays, logged, bank.latents_hash, bank.frame_rate_hz)
+    assert known_scenarios(logs) == ["a", "b"] and logs.recorded and not bank.recorded
+    assert known_scenarios(bank) == known_scenarios(None) == list_scenarios()
+    with pytest.raises(ValueError, match=r"unknown scenario of this world 'highway': expected one of \['a', 'b'\]"):
+        drive(starts=logs, scenario="highway")
+    env = drive(starts=logs, scenario="a")
+    with pytest.raises(ValueError, match="'highway'"):
+        env.reset(options={"scenario": "highway"})
+    assert env.reset(seed=0)[1]["scenario"] == "a"
+    assert drive(starts=logs, scenario="highway", start="imagine").reset(seed=0)[1]["scenario"] == "highway"
+
+
+def test_a_drive_goes_on_as_its_log_did(made: Path) -> None:
+    """At the speed the log tells, or at the record's where it tells none; with the log's own wheelbase."""
+    bank = StartBank.load(made, WORLD)
+    ego, turns = bank.arrays.ego.clone(), []
+    ego[:, :, 0] = torch.tensor([2.0, 2.0, torch.nan, torch.nan])[:, None]
+    for wheelbase in (None, 0.28):
+        records = [replace(each, scenario="log", seed=None, wheelbase_m=wheelbase) for each in bank.records]
+        logs = StartBank(replace(bank.arrays, ego=ego), records, bank.latents_hash, bank.frame_rate_hz)
+        env = drive(starts=logs, scenario="log")
+        assert env.reset(seed=0, options={"start": 3})[0]["ego"][0] == np.float32(records[3].target_speed_mps)
+        assert env.reset(seed=0, options={"start": 0})[0]["ego"][0] == 2.0
+        turns.append([env.step(np.array([1.0, 0.0]))[4]["motion"][2] for _ in range(4)][-1])
+    assert turns[1] > 5 * turns[0] > 0
+
+
+def test_starts_of_several_logs_every_few_frames(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLDSIM_CACHE", str(tmp_path / "cache"))
+    save_world(tmp_path / "world", WORLD, ModelCard("tiny", "tiny", "none"))
+    for name, seed in (("one", 3), ("two", 7)):  # seeds that are held out
+        episode = replace(make_episode(t=24, seed=seed), scenario=name)
+        EpisodeWriter(tmp_path / name, fps=10.0).write(episode, 0)
+    make_starts(
+        MakeStartsConfig(
+            str(tmp_path / "world"), frames=FRAMES, data=tmp_path / "one", also=[tmp_path / "two"], every=10
+        )
+    )
+    bank = StartBank.load(tmp_path / "world", WORLD)
+    assert [(record.scenario, record.frame) for record in bank.records] == [
+        (name, frame) for name in ("one", "two") for frame in (0, 10, 20)
+    ]
 
 
 def test_bad_requests_are_refused(tmp_path: Path) -> None:

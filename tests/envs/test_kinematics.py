@@ -88,3 +88,22 @@ def test_state_survives_the_observed_array() -> None:
     np.testing.assert_array_equal(kin.EgoState.from_array(state.array()).array(), state.array())
     with pytest.raises(ValueError, match="speed_mps"):
         kin.EgoState.from_array(np.zeros(3))
+
+
+@pytest.mark.parametrize(("wheelbase", "speed"), [(0.26, 1.9), (2.8, 6.0), (4.5, 4.0)])
+def test_the_wheelbase_of_a_log_is_found_again(wheelbase: float, speed: float) -> None:
+    rng = np.random.default_rng(0)
+    state, steering, motions = kin.EgoState.at_speed(speed), [], []
+    for action in np.cumsum(rng.normal(0, 0.1, 60)):
+        state, motion = kin.advance(state, (np.clip(action, -0.8, 0.8), 0.0), wheelbase)
+        steering.append(state.steering)
+        motions.append(motion)
+    found = kin.fitted_wheelbase(np.array([*steering, np.nan]), np.array([*motions, np.full(4, np.nan)]))
+    assert found == pytest.approx(wheelbase, rel=0.1)
+    assert kin.fitted_wheelbase(steering[:10], motions[:10]) is None  # too few
+    assert kin.fitted_wheelbase(steering[::-1], motions) is None  # the turning does not follow
+
+
+def test_a_short_car_turns_tighter_and_each_drive_has_its_own() -> None:
+    state, motion = kin.advance(kin.EgoState.at_speed([1.9, 1.9]), np.array([[0.5, 0.0]] * 2), [2.8, 0.28])
+    assert motion[1, 2] == pytest.approx(10 * motion[0, 2], rel=0.3) and state.yaw_rate[1] > 5 * state.yaw_rate[0]

@@ -41,13 +41,17 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class StartRecord:
-    """Where a start comes from. ``frame`` is its first frame's place in the drive; ``seed`` None: not from a seed."""
+    """Where a start comes from. ``frame`` is its first frame's place in the drive; ``seed`` None: cut from a log.
+
+    ``wheelbase_m`` is that of a vehicle which answers the wheel as the log's does; None: the usual one.
+    """
 
     scenario: str
     caption: str
     target_speed_mps: float
     seed: int | None = None
     frame: int = 0
+    wheelbase_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,11 @@ class StartBank:
     def scenarios(self) -> list[str]:
         """Names of the scenarios that the bank holds starts of."""
         return sorted(set(self._scenario.tolist()))
+
+    @property
+    def recorded(self) -> bool:
+        """Whether all starts were cut from logs, so that the reference world has no counterpart of them."""
+        return all(record.seed is None for record in self.records)
 
     # --- choosing -----------------------------------------------------------------------------------------------
 
