@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from worldsim.device import check_device
-from worldsim.dynamics.config import DynamicsConfig
 from worldsim.errors import nearest
+from worldsim.schema import build
 from worldsim.storage import atomic_path
-from worldsim.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer
+from worldsim.tokenizer import Tokenizer, load_tokenizer
 from worldsim.world_model import WorldConfig, WorldModel
 
 FORMAT_VERSION = 1
@@ -47,8 +47,9 @@ class ModelCard:
         t, d = world.config.tokenizer, world.config.dynamics
         lines = [
             f"# {self.name}", "", self.summary, "",
-            f"- Size: {count:.1f} M parameters; {t.height}x{t.width} px, {t.n_tokens} tokens x {t.latent_dim} a frame; "
+            f"- Size: {count:.1f} M parameters; {t.height}x{t.width} px, {d.n_tokens} tokens x {t.latent_dim} a frame; "
             f"context {d.context_frames} frames at {world.config.frame_rate_hz:g} Hz",
+            *([f"- Cameras: {', '.join(world.cameras)}"] if world.cameras else []),
             f"- Data: {self.data}", f"- Licence: {self.licence}",
             f"- Format version: {FORMAT_VERSION}", "", "## Made by", "", "```", self.command, "```", "",
             "## Measured", "", "| figure | value |", "|---|---|",
@@ -92,10 +93,8 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
     device = check_device(device)
     path = world_folder(name) / FILE_NAME
     tensors, header = _read(path, device)
-    config = header["config"]
-    world_config = WorldConfig(
-        TokenizerConfig(**config["tokenizer"]), DynamicsConfig(**_BEFORE | config["dynamics"]), config["frame_rate_hz"]
-    )
+    config = header["config"] | {"dynamics": _BEFORE | header["config"]["dynamics"]}
+    world_config = build(WorldConfig, config, str(path))
     world = WorldModel(world_config)
     try:
         world.load_state_dict({name: value.float() for name, value in tensors.items()})

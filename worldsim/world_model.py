@@ -1,15 +1,18 @@
 """The world model: tokenizer, dynamics and diffusion joined.
 
-Axis legend: b batch, t frames, h w image, n latent tokens, d latent channels.
+Axis legend: b batch, t frames, v views, h w image, n latent tokens of all views, d latent channels.
 Latents outside this file are standardised (zero mean, unit variance a channel); the tokenizer's own,
 bounded by tanh, stay inside it.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from worldsim.diffusion.shortcut import Predict
@@ -18,7 +21,8 @@ from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.transformer import Dynamics, Prediction, Previous
 from worldsim.tokenizer import Tokenizer, TokenizerConfig
-from worldsim.types import FRAME_RATE_HZ
+from worldsim.types import FRAME_RATE_HZ, CameraSpec
+from worldsim.views import Views
 
 
 @dataclass
@@ -83,12 +87,41 @@ class WorldModel(nn.Module):
     def device(self) -> torch.device:
         return self.scale.mean.device
 
+    @property
+    def cameras(self) -> dict[str, CameraSpec]:
+        """Its cameras by name, in the order of its views; none for a world of one view."""
+        return self.config.dynamics.cameras
+
+    def at(self, size: tuple[int, int] | None = None, cameras: Mapping[str, CameraSpec] | None = None) -> WorldModel:
+        """The same weights (not a copy) for pictures of another ``size`` (h, w), or through other ``cameras``.
+
+        It draws well what it was trained on. Raises ValueError for a size that tokens do not divide, and for cameras
+        where the world is not told of them.
+        """
+        height, width = size or (self.config.tokenizer.height, self.config.tokenizer.width)
+        tokenizer = self.tokenizer.at(height, width)
+        chosen = self.cameras if cameras is None else cameras
+        dynamics = self.dynamics.at(Views(*tokenizer.config.grid, tuple(chosen.items())))
+        other = copy.copy(self)
+        other._modules = {**self._modules, "tokenizer": tokenizer, "dynamics": dynamics}
+        other.config = WorldConfig(tokenizer.config, dynamics.config, self.config.frame_rate_hz)
+        return other
+
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames (..., h, w, 3) uint8 -> standardised latents (..., n, d)."""
-        return self.scale.standardise(self.tokenizer.encode(frames).to(self.device))
+        """Frames (..., h, w, 3) uint8 -> standardised latents (..., n, d); with cameras, frames (..., v, h, w, 3)."""
+        views = self.config.dynamics.views
+        if views.cameras and (frames.ndim < 4 or frames.shape[-4] != views.count):
+            raise ValueError(
+                f"WorldModel.encode: expected frames (..., {views.count}, h, w, 3) of the views {views.names}, "
+                f"got {tuple(frames.shape)}"
+            )
+        latents = self.tokenizer.encode(frames).to(self.device)
+        return self.scale.standardise(latents.flatten(-3, -2) if views.cameras else latents)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Standardised latents (..., n, d) -> frames (..., h, w, 3) uint8."""
+        """Standardised latents (..., n, d) -> frames (..., h, w, 3) uint8; with cameras, frames (..., v, h, w, 3)."""
+        if self.cameras:
+            latents = rearrange(latents, "... (v n) d -> ... v n d", v=len(self.cameras))
         return self.tokenizer.decode(self.scale.restore(latents))
 
     def predict(

@@ -15,7 +15,7 @@ from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
 from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.dynamics.transformer import Dynamics
-from worldsim.training.ego_warp import EgoWarpConfig, draw_motion, fit_ego_warp, source_pixels, warp
+from worldsim.training.ego_warp import EgoWarpConfig, Picture, draw_motion, fit_ego_warp, source_pixels, warp
 from worldsim.types import CameraSpec
 
 from .data_episodes import make_episode
@@ -74,13 +74,14 @@ def test_it_learns_to_move_latents_and_is_frozen(tmp_path: Path) -> None:
     world = tiny_world()
     network = EgoWarp(tiny_config().dynamics)
     assert not network.fitted
-    figures = fit_ego_warp(network, world.tokenizer, world.scale, EpisodeStore(tmp_path), SETTINGS, progress=False)
+    picture = Picture(EpisodeStore(tmp_path), world.tokenizer)
+    figures = fit_ego_warp(network, world.scale, [picture], SETTINGS, progress=False)
     assert network.fitted and figures["ratio"] < 0.95
     assert not any(parameter.requires_grad for parameter in network.parameters())
     config = tiny_config().dynamics
     latents, motion = torch.randn(2, 3, config.n_tokens, config.latent_dim), torch.randn(2, 3, 4)
     known = torch.tensor([[True, False, True]]).expand(2, -1)
-    moved = network(latents, motion, known)
+    moved = network(latents, motion, known, config.views)
     assert torch.equal(moved[:, 1], latents[:, 1]) and not torch.allclose(moved[:, 0], latents[:, 0])
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from worldsim.types import CameraSpec
+from worldsim.views import Views
 
 
 @dataclass
@@ -13,9 +16,11 @@ class DynamicsConfig:
     fixed by it. ``finest_steps`` is the number of sampling steps of the finest step size, a power of two.
     """
 
-    n_tokens: int = 32  # latent tokens a frame
-    grid_height: int = 4  # n_tokens = grid_height * grid_width
+    n_tokens: int = 32  # latent tokens a frame, of all its views
+    grid_height: int = 4  # rows of a view's tokens; n_tokens = views * grid_height * grid_width
     grid_width: int = 8
+    cameras: dict[str, CameraSpec] = field(default_factory=dict)  # of each view; none: one view. The data set says
+    any_view: bool = False  # told grid and camera of each view, for several sizes or cameras. The data sets say
     latent_dim: int = 32
     width: int = 192
     layers: int = 8
@@ -32,10 +37,15 @@ class DynamicsConfig:
     text_dim: int = 384
 
     def __post_init__(self) -> None:
-        if self.grid_height * self.grid_width != self.n_tokens:
+        if self.views.tokens != self.n_tokens:
             raise ValueError(
-                f"DynamicsConfig: expected n_tokens = grid_height * grid_width, "
+                f"DynamicsConfig: expected n_tokens = grid_height * grid_width of {self.views.count} views, "
                 f"got {self.n_tokens} and {self.grid_height} x {self.grid_width}"
+            )
+        if self.cameras and not self.any_view:
+            raise ValueError(
+                f"this world has one view and is not told of cameras, so it cannot have {list(self.cameras)}; "
+                "train one on a data set encoded with them, as in data=FOLDER@front+left"
             )
         if self.width % self.heads or self.heads % self.kv_heads or (self.width // self.heads) % 2:
             raise ValueError(
@@ -55,6 +65,17 @@ class DynamicsConfig:
             )
         if self.context_frames < 2:
             raise ValueError(f"DynamicsConfig: expected context_frames of at least 2, got {self.context_frames}")
+
+    @property
+    def views(self) -> Views:
+        """What a frame consists of."""
+        return Views(self.grid_height, self.grid_width, tuple(self.cameras.items()))
+
+    def at(self, views: Views) -> DynamicsConfig:
+        """The same network looking through other ``views``; ValueError for cameras that it is not told of."""
+        return replace(
+            self, n_tokens=views.tokens, grid_height=views.rows, grid_width=views.columns, cameras=dict(views.cameras)
+        )
 
     @property
     def head_dim(self) -> int:

@@ -5,7 +5,8 @@ picture learns that the road follows the vehicle. This network knows it from geo
 warped under motions drawn at random (``worldsim.training.ego_warp``), and then stays as it is. The dynamics is shown
 its answer beside the frame before and has only to learn what differs: whoever else moves, and what comes into view.
 
-Axis legend: b batch, t frames, n latent tokens, d latent channels, w width, r x q rows and columns of the token grid.
+Axis legend: b batch, t frames, n latent tokens, d latent channels, w width, v views, r x q rows and columns of a view's
+tokens, k frames of all clips.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from worldsim.dynamics.conditioning import MOTION_SCALE, fourier
+from worldsim.dynamics.conditioning import MOTION_SCALE
 from worldsim.dynamics.config import DynamicsConfig
+from worldsim.dynamics.places import ViewEmbedding, place_features
 from worldsim.types import MOTION_FIELDS
+from worldsim.views import Views
 
 _PLACE_FEATURES = 16
 
@@ -25,8 +28,9 @@ _PLACE_FEATURES = 16
 class EgoWarp(nn.Module):
     """Latents (b, t, n, d) and the motion (b, t, m) that follows -> latents (b, t, n, d) after it.
 
-    Blocks of two convolutions over the token grid; what scales and shifts them is computed at each place from the
-    motion and the place, as the flow of a picture is. Where the motion is not known, latents come out as they went in.
+    Blocks of two convolutions over the token grid of each view; what scales and shifts them is computed at each place
+    from the motion, the place and what is told of the view, as the flow of a picture is. Where the motion is not known,
+    latents come out as they went in.
     """
 
     scale: Tensor
@@ -34,10 +38,10 @@ class EgoWarp(nn.Module):
     def __init__(self, config: DynamicsConfig) -> None:
         super().__init__()
         w = config.warp_width
-        self.grid = (config.grid_height, config.grid_width)
         self.flow = nn.Sequential(
             nn.Linear(2 * _PLACE_FEATURES + 2 * len(MOTION_FIELDS), w), nn.SiLU(), nn.Linear(w, w), nn.SiLU()
         )
+        self.view = ViewEmbedding(w) if config.any_view else None
         self.into = nn.Conv2d(config.latent_dim, w, 1)
         self.blocks = nn.ModuleList(_Block(w) for _ in range(config.warp_blocks))
         self.out = nn.Conv2d(w, config.latent_dim, 1)
@@ -49,27 +53,25 @@ class EgoWarp(nn.Module):
 
     @property
     def fitted(self) -> bool:
-        """Whether it moves anything yet."""
-        return bool(self.out.weight.any())
+        """Whether it moves anything yet, and knows its views apart where it is told of them."""
+        return bool(self.out.weight.any()) and (self.view is None or bool(self.view.weight.any()))
 
-    def forward(self, latents: Tensor, motion: Tensor, known: Tensor) -> Tensor:
-        """``known`` (b, t) says where ``motion`` is."""
-        b, (rows, columns) = len(latents), self.grid
+    def forward(self, latents: Tensor, motion: Tensor, known: Tensor, views: Views) -> Tensor:
+        """``known`` (b, t) says where ``motion`` is, ``views`` how the tokens lie."""
+        b, v, rows = len(latents), views.count, views.rows
         told = torch.where(known[..., None], motion, 0.0) / self.scale
         told = torch.cat((told, torch.tanh(told)), dim=-1).flatten(0, 1)  # (b t) 2m
-        place = self._places(latents.device).expand(len(told), -1, -1)
-        flow = self.flow(torch.cat((place, told[:, None].expand(-1, rows * columns, -1)), dim=-1))
-        flow = rearrange(flow, "k (r q) w -> k w r q", r=rows)
-        x = self.into(rearrange(latents, "b t (r q) d -> (b t) d r q", r=rows))
+        place = place_features(views, _PLACE_FEATURES, 16.0, latents.device).expand(len(told), -1, -1)
+        both = torch.cat((place, told[:, None].expand(-1, place.shape[1], -1)), dim=-1)
+        flow = self.flow[0](both)[:, None]  # k 1 (r q) w
+        if self.view is not None:
+            flow = flow + self.view(views)
+        flow = rearrange(self.flow[1:](flow).flatten(0, 1), "k (r q) w -> k w r q", r=rows)
+        x = self.into(rearrange(latents, "b t (v r q) d -> (b t v) d r q", v=v, r=rows))
         for block in self.blocks:
             x = block(x, flow)
-        moved = latents + rearrange(self.out(x), "(b t) d r q -> b t (r q) d", b=b)
+        moved = latents + rearrange(self.out(x), "(b t v) d r q -> b t (v r q) d", b=b, v=v)
         return torch.where(known[..., None, None], moved, latents)
-
-    def _places(self, device: torch.device) -> Tensor:
-        rows, columns = (((torch.arange(size, device=device) + 0.5) / size) for size in self.grid)
-        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
-        return fourier(grid, _PLACE_FEATURES, 1.0, 16.0).flatten(-2)[None]
 
 
 class _Block(nn.Module):

@@ -6,12 +6,16 @@ read. Conditions enter by adaptive layer norm (DiT, Peebles & Xie 2023, section 
 in-context tokens, and each token is also shown the same token of the frame before, as it was and
 as the ego motion alone would leave it.
 
-Axis legend: b batch, t frames, n latent tokens, d latent channels, s frame tokens
+Several cameras make one frame: the tokens of all its views attend to each other in space, and each to its own past in
+time. Nothing in the weights depends on how many there are.
+
+Axis legend: b batch, t frames, n latent tokens of all views, d latent channels, s frame tokens
 (n + registers + 1 state token, the last), w width, c conditioning width.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,10 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worldsim.dynamics.attention import Order, SpaceAttention, TimeAttention, TimeCache
-from worldsim.dynamics.conditioning import Conditioner, FrameCondition, Scene, fourier
+from worldsim.dynamics.conditioning import Conditioner, FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.dynamics.heads import StateHeads
+from worldsim.dynamics.places import ViewEmbedding, place_features
+from worldsim.views import Views
 
 
 @dataclass(frozen=True)
@@ -104,13 +110,18 @@ class Dynamics(nn.Module):
         self.warp = EgoWarp(config) if config.warp_width else None
         self.embed = nn.Linear((3 if config.warp_width else 2) * config.latent_dim, w)
         self.place = nn.Linear(2 * self.place_features, w)
+        self.view = ViewEmbedding(w) if config.any_view else None
         self.extra = nn.Parameter(torch.zeros(config.registers + 1, w))
         self.conditioner = Conditioner(config)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
         self.final = nn.LayerNorm(w)
         self.to_latents = nn.Linear(w, config.latent_dim)
+        self.carry = nn.Linear(w, config.latent_dim) if config.warp_width else None
         self.heads = StateHeads(w)
         self.apply(self._initialise)
+        if self.carry is not None:  # nearly half of a frame of noise is carried along at first, wherever that is
+            nn.init.zeros_(self.carry.weight)
+            nn.init.constant_(self.carry.bias, -0.2)
         quiet = 0.02 / (2 * config.layers) ** 0.5
         for name, module in self.blocks.named_modules():
             if isinstance(module, nn.Linear) and name.endswith("modulation"):
@@ -126,6 +137,12 @@ class Dynamics(nn.Module):
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.2)
+
+    def at(self, views: Views) -> Dynamics:
+        """The same weights (not a copy) looking through other ``views``; ValueError for cameras it is not told of."""
+        other = copy.copy(self)
+        other.config = self.config.at(views)
+        return other
 
     @property
     def time_layers(self) -> list[int]:
@@ -152,9 +169,11 @@ class Dynamics(nn.Module):
         before_signal = torch.cat((condition.signal, previous.signal[:, None]), dim=1)[:, index]
         c = self.conditioner(condition, before_signal, scene)
         seen = [latents, before]
+        moved = None
         if self.warp is not None:
             shared = previous.moved if latents.shape[1] == 1 else None
-            seen.append(self._moved(before, condition) if shared is None else shared[:, None])
+            moved = self._moved(before, condition) if shared is None else shared[:, None]
+            seen.append(moved)
         x = self.embed(torch.cat(seen, dim=-1)) + self._places(latents.device)
         extra = self.extra.expand(*x.shape[:2], -1, -1)
         state = extra[:, :, -1:] + self.conditioner.command(condition.command)[:, :, None]
@@ -162,21 +181,33 @@ class Dynamics(nn.Module):
         for block in self.blocks:
             x = block(x, c, past)
         x = self.final(x)
-        return Prediction(self.to_latents(x[:, :, : self.config.n_tokens]), self.heads(x[:, :, -1]))
+        drawn, state = x[:, :, : self.config.n_tokens], self.heads(x[:, :, -1])
+        clean = self.to_latents(drawn)
+        if moved is not None:
+            clean = clean + self._carried(drawn, condition, before_signal) * (moved - clean)
+        return Prediction(clean, state)
 
     def moved_by(self, previous: Previous, condition: FrameCondition) -> Previous:
-        """``previous`` with what the motion of ``condition`` (b, 1) makes of it, so that several passes can share it."""
+        """``previous`` with what the motion of ``condition`` (b, 1) makes of it, for several passes to share."""
         if self.warp is None:
             return previous
         return replace(previous, moved=self._moved(previous.latents[:, None], condition)[:, 0])
 
+    def _carried(self, x: Tensor, condition: FrameCondition, before_signal: Tensor) -> Tensor:
+        """How much of each latent (b, t, n, d) is carried along by the motion rather than drawn anew.
+
+        The more of the frame itself is seen, the less; nothing where there is no frame before, or no motion known.
+        """
+        assert self.carry is not None
+        most = (1.0 - condition.signal) * (condition.motion_known & (before_signal >= 0))
+        return torch.sigmoid(self.carry(x)) * most[..., None, None]
+
     def _moved(self, before: Tensor, condition: FrameCondition) -> Tensor:
         assert self.warp is not None
-        return self.warp(before, condition.motion, condition.motion_known)
+        return self.warp(before, condition.motion, condition.motion_known, self.config.views)
 
     def _places(self, device: torch.device) -> Tensor:
-        """Embedding of each token's place in the picture, in [0, 1]^2, so that it carries over to other sizes."""
-        rows = (torch.arange(self.config.grid_height, device=device) + 0.5) / self.config.grid_height
-        columns = (torch.arange(self.config.grid_width, device=device) + 0.5) / self.config.grid_width
-        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
-        return self.place(fourier(grid, self.place_features, 1.0, 32.0).flatten(-2))
+        """Embedding (n, w) of each token's place in the picture, and of the picture it is in."""
+        views = self.config.views
+        place = self.place(place_features(views, self.place_features, 32.0, device))
+        return place if self.view is None else (place + self.view(views)).flatten(0, 1)

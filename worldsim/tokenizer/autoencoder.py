@@ -10,7 +10,9 @@ convolution runs several times faster than the linear layers of a transformer of
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -69,6 +71,12 @@ class Tokenizer(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    def at(self, height: int, width: int) -> Tokenizer:
+        """The same weights (not a copy) for frames of another size; ValueError where tokens do not divide it."""
+        other = copy.copy(self)
+        other.config = replace(self.config, height=height, width=width)
+        return other
 
     def forward(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Reconstruct ``images`` (b, 3, h, w) in [-1, 1] through noised latents.

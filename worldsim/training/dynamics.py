@@ -29,7 +29,7 @@ from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.agreement import check_agreement
 from worldsim.training.backwards import play_backwards
-from worldsim.training.ego_warp import EgoWarpConfig, fit_ego_warp
+from worldsim.training.ego_warp import EgoWarpConfig, Picture, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.mixture import Mixture
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
@@ -116,8 +116,8 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     dynamics.to(config.device)
     if dynamics.warp is not None and not dynamics.warp.fitted and not holds_state(config.loop.out):
         fit_ego_warp(
-            dynamics.warp, tokenizer, source.scale, EpisodeStore(config.data), config.ego_warp, config.loop.seed,
-            config.loop.progress,
+            dynamics.warp, source.scale, [Picture(EpisodeStore(config.data), tokenizer)], config.ego_warp,
+            config.loop.seed, config.loop.progress,
         )  # fmt: skip
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)
     dtype = pick_precision(config.precision, config.device)
@@ -157,7 +157,8 @@ def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, toke
     if dynamics.warp is not None and new_warp:
         unread = torch.zeros(config.width, config.latent_dim)
         weights["embed.weight"] = torch.cat((weights["embed.weight"], unread), dim=1)
-        weights |= {f"warp.{name}": value for name, value in dynamics.warp.state_dict().items()}
+        new = dynamics.state_dict()
+        weights |= {name: value for name, value in new.items() if name.startswith(("warp.", "carry."))}
     dynamics.load_state_dict(weights)
     scale.load_state_dict(world.scale.state_dict())
 

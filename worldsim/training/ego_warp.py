@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +24,11 @@ from worldsim.data.store import EpisodeStore
 from worldsim.diffusion.path import noisy
 from worldsim.diffusion.shortcut import past_levels
 from worldsim.dynamics.ego_warp import EgoWarp
+from worldsim.errors import choose
 from worldsim.tokenizer import Tokenizer
 from worldsim.training.frames import FrameBank
-from worldsim.types import FRAME_RATE_HZ, CameraSpec
+from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode
+from worldsim.views import Views
 from worldsim.world_model import LatentScale
 
 logger = logging.getLogger(__name__)
@@ -96,28 +99,39 @@ def warp(images: Tensor, camera: CameraSpec, motion: Tensor) -> Tensor:
     return F.grid_sample(images, source_pixels(camera, motion), padding_mode="border", align_corners=False)
 
 
+@dataclass(frozen=True)
+class Picture:
+    """Frames to fit to: a data set, one of its cameras, and the tokenizer at the size of picture that is meant."""
+
+    store: EpisodeStore
+    tokenizer: Tokenizer
+    camera: str = ""  # none: the main view, and the network is not told of its camera
+
+
 def fit_ego_warp(
-    network: EgoWarp, tokenizer: Tokenizer, scale: LatentScale, store: EpisodeStore, config: EgoWarpConfig,
-    seed: int = 0, progress: bool = True,
+    network: EgoWarp, scale: LatentScale, pictures: Sequence[Picture], config: EgoWarpConfig, seed: int = 0,
+    progress: bool = True,
 ) -> dict[str, float]:  # fmt: skip
-    """Fit in place, where the network lies, to warped frames of the split train.
+    """Fit in place, where the network lies, to warped frames of the split train, of all ``pictures`` alike.
 
     Returns the mean squared error of standardised latents on frames and motions kept apart, that of leaving them as
     they are, and their ratio.
     """
-    bank, camera = _frames(store, config, tokenizer)
     generator, device = torch.Generator().manual_seed(seed), next(network.parameters()).device
-    pairs = _Pairs.make(bank, camera, tokenizer, scale, config, generator, progress)
-    apart, held = pairs.cut(0, max(1, len(pairs) // 50)), max(1, len(pairs) // 50)
+    share = replace(config, pairs=config.pairs // len(pictures), frames=config.frames // len(pictures))
+    kinds = [_Pairs.make(picture, scale, share, generator, progress) for picture in pictures]
+    held = max(1, share.pairs // 50)
     network.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.05)
     with tqdm(total=config.steps, desc="fitting the ego warp", disable=not progress, mininterval=1.0) as bar:
         for step in range(config.steps):
+            pairs = kinds[step % len(kinds)]
             before, after, motion = pairs.draw(config.batch, held, generator)
             level = past_levels(len(before), 1, generator).signal
             seen = noisy(before, torch.randn(before.shape, generator=generator), level)
-            loss = F.mse_loss(network(seen.to(device), motion.to(device), _known(motion).to(device)), after.to(device))
+            moved = network(seen.to(device), motion.to(device), _known(motion).to(device), pairs.views)
+            loss = F.mse_loss(moved, after.to(device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -126,9 +140,8 @@ def fit_ego_warp(
             if step % 20 == 0:
                 bar.set_postfix(error=f"{float(loss.detach()):.3f}", refresh=False)
     network.requires_grad_(False)
-    with torch.no_grad():
-        moved = network(apart.before.to(device), apart.motion.to(device), _known(apart.motion).to(device)).cpu()
-    error, still = float(F.mse_loss(moved, apart.after)), float(F.mse_loss(apart.before, apart.after))
+    errors = torch.tensor([pairs.cut(0, held).errors(network) for pairs in kinds])
+    error, still = errors.mean(0).tolist()
     logger.info("ego warp: squared error %.3f, %.3f where frames are left as they are", error, still)
     return {"error": error, "error_of_standing_still": still, "ratio": error / still}
 
@@ -140,26 +153,36 @@ class _Pairs:
     before: Tensor  # (p, 1, n, d)
     after: Tensor  # (p, 1, n, d)
     motion: Tensor  # (p, 1, m)
+    views: Views
 
     def __len__(self) -> int:
         return len(self.motion)
 
     def cut(self, first: int, end: int) -> _Pairs:
         """Pairs ``first`` to ``end``."""
-        return _Pairs(self.before[first:end], self.after[first:end], self.motion[first:end])
+        return _Pairs(self.before[first:end], self.after[first:end], self.motion[first:end], self.views)
 
     def draw(self, count: int, first: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Before, after and motion of ``count`` of the pairs from ``first`` on."""
         index = torch.randint(first, len(self), (count,), generator=generator)
         return self.before[index], self.after[index], self.motion[index]
 
+    @torch.no_grad()
+    def errors(self, network: EgoWarp) -> tuple[float, float]:
+        """Mean squared error of the network, and of leaving everything as it is."""
+        device = next(network.parameters()).device
+        known = _known(self.motion).to(device)
+        moved = network(self.before.to(device), self.motion.to(device), known, self.views).cpu()
+        return float(F.mse_loss(moved, self.after)), float(F.mse_loss(self.before, self.after))
+
     @classmethod
     @torch.no_grad()
     def make(
-        cls, bank: FrameBank, camera: CameraSpec, tokenizer: Tokenizer, scale: LatentScale, config: EgoWarpConfig,
-        generator: torch.Generator, progress: bool, chunk: int = 64,
+        cls, picture: Picture, scale: LatentScale, config: EgoWarpConfig, generator: torch.Generator, progress: bool,
+        chunk: int = 64,
     ) -> _Pairs:  # fmt: skip
-        """Warp frames drawn from ``bank`` and encode both ends."""
+        """Warp frames drawn from ``picture`` and encode both ends."""
+        (bank, camera), tokenizer = _frames(picture, config), picture.tokenizer
         motion = draw_motion(config.pairs, config, generator)
         parts: list[tuple[Tensor, Tensor]] = []
         for part in tqdm(motion.split(chunk), desc="warping frames", disable=not progress, mininterval=1.0):
@@ -169,22 +192,30 @@ class _Pairs:
             before, after = scale.standardise(tokenizer.to_latents(both).cpu()).chunk(2)
             parts.append((before, after))
         before, after = (torch.cat(side)[:, None] for side in zip(*parts, strict=True))
-        return cls(before, after, motion[:, None])
+        cameras = ((picture.camera, camera),) if picture.camera else ()
+        return cls(before, after, motion[:, None], Views(*tokenizer.config.grid, cameras))
 
 
 def _known(motion: Tensor) -> Tensor:
     return torch.ones(motion.shape[:2], dtype=torch.bool, device=motion.device)
 
 
-def _frames(store: EpisodeStore, config: EgoWarpConfig, tokenizer: Tokenizer) -> tuple[FrameBank, CameraSpec]:
+def _frames(picture: Picture, config: EgoWarpConfig) -> tuple[FrameBank, CameraSpec]:
     """Frames of enough episodes, and their camera; the usual one where none is known."""
+    store, tokenizer = picture.store, picture.tokenizer
     records = store.select(split="train")
     share = min(1.0, config.frames / max(1, sum(record.length for record in records)))
     chosen = [records[int(i / share)] for i in range(max(1, math.floor(len(records) * share)))]
     size = (tokenizer.config.height, tokenizer.config.width)
-    bank = FrameBank((episode for _, episode in store.iterate(chosen)), *size)
-    camera = dict(chosen[0].cameras).get(chosen[0].videos[0].camera, CameraSpec())
+    name = picture.camera or chosen[0].videos[0].camera
+    bank = FrameBank((_seen_by(name, episode) for _, episode in store.iterate(chosen)), *size)
+    camera = dict(chosen[0].cameras).get(name, CameraSpec())
     return bank, camera.resized(size[1], size[0])
+
+
+def _seen_by(camera: str, episode: Episode) -> Episode:
+    """The episode with one camera alone."""
+    return replace(episode, views={camera: episode.views[choose(camera, episode.views, "camera")]}, boxes=[])
 
 
 def _axes(camera: CameraSpec) -> Tensor:
