@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from worldsim.data.latents import LatentStore
+from worldsim.data.latents import LatentStore, LatentViews
 from worldsim.data.record import EpisodeRecord
 from worldsim.data.store import EpisodeStore
 from worldsim.types import LABEL_FIELDS
@@ -71,7 +71,7 @@ class ClipSampler:
     """
 
     def __init__(
-        self, store: EpisodeStore, latents: LatentStore, split: str = "train", rare_weight: float = 1.0
+        self, store: EpisodeStore, latents: LatentStore | LatentViews, split: str = "train", rare_weight: float = 1.0
     ) -> None:
         if not np.isfinite(rare_weight) or rare_weight < 1:
             raise ValueError(f"rare_weight: expected a number of at least 1, got {rare_weight}")
@@ -152,7 +152,9 @@ class ClipSampler:
         )
 
 
-def _gather_latents(records: list[EpisodeRecord], latents: LatentStore, total: int) -> npt.NDArray[np.float16]:
+def _gather_latents(
+    records: list[EpisodeRecord], latents: LatentStore | LatentViews, total: int
+) -> npt.NDArray[np.float16]:
     """The latents of all records, one after the other, (total, n, d)."""
     gathered, filled = np.empty((total, *latents.shape), np.float16), 0
     for record in records:

@@ -4,8 +4,9 @@ Axis legend: t frames, n tokens of a frame, d channels of a token.
 
     ROOT/latents/HASH/shard-000012-1f2e3d4c.npy     float16 (frames of several episodes, n, d)
     ROOT/latents/HASH/shard-000012-1f2e3d4c.json    commit record: which episode lies where
+    ROOT/latents/HASH@left/...                      the same of a camera that was named; HASH alone is the main view
 
-HASH names the tokenizer's weights, so latents of another tokenizer are never mistaken for these. A shard
+HASH names the tokenizer's weights and picture size, so latents of another are never mistaken for these. A shard
 exists from the moment its JSON is renamed into place; a kill loses at most the shard being filled.
 Several processes may write; each writes its own shards.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import io
 import re
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,11 +31,13 @@ LatentArray = npt.NDArray[np.float16]
 SHARD_BYTES = 32 * 2**20
 
 
-def latents_folder(root: Path | str, tokenizer_hash: str) -> Path:
-    """Where the latents of a data set under one tokenizer lie; ValueError for a hash that is no plain name."""
+def latents_folder(root: Path | str, tokenizer_hash: str, camera: str = "") -> Path:
+    """Where the latents of a camera (none: the main view) under one tokenizer lie; ValueError for no plain name."""
     if not re.fullmatch(r"[\w.-]{4,128}", tokenizer_hash) or tokenizer_hash.startswith("."):
         raise ValueError(f"tokenizer hash: expected 4 to 128 letters, digits, - _ ., got {tokenizer_hash!r}")
-    return Path(root) / "latents" / tokenizer_hash
+    if not re.fullmatch(r"[\w.-]{0,128}", camera):
+        raise ValueError(f"camera: expected a name of letters, digits, - _ ., got {camera!r}")
+    return Path(root) / "latents" / (f"{tokenizer_hash}@{camera}" if camera else tokenizer_hash)
 
 
 class LatentWriter:
@@ -42,8 +46,8 @@ class LatentWriter:
     ``done`` holds the indices that are on disk, so that an interrupted run goes on where it was.
     """
 
-    def __init__(self, root: Path | str, tokenizer_hash: str, n_tokens: int, dim: int) -> None:
-        self.folder = latents_folder(root, tokenizer_hash)
+    def __init__(self, root: Path | str, tokenizer_hash: str, n_tokens: int, dim: int, camera: str = "") -> None:
+        self.folder = latents_folder(root, tokenizer_hash, camera)
         self.shape = (n_tokens, dim)
         self.done: set[int] = set()
         self._pending: dict[int, LatentArray] = {}
@@ -116,18 +120,18 @@ class LatentStore:
                 self._where[index] = (shard["file"], start, end)
 
     @classmethod
-    def open(cls, root: Path | str, tokenizer_hash: str) -> LatentStore:
-        """The latents of the data set at ``root`` under this tokenizer.
+    def open(cls, root: Path | str, tokenizer_hash: str, camera: str = "") -> LatentStore:
+        """The latents of a camera (none: the main view) of the data set at ``root`` under this tokenizer.
 
-        Raises ValueError where there are none, naming the hashes that are there.
+        Raises ValueError where there are none, naming what is there.
         """
-        folder = latents_folder(root, tokenizer_hash)
+        folder = latents_folder(root, tokenizer_hash, camera)
         shards = _shards(folder)
         if not shards:
             others = sorted(path.name for path in folder.parent.glob("*") if path.is_dir()) or "none"
             raise ValueError(
                 f"{folder}: expected latents of tokenizer {tokenizer_hash!r}, found none (encoded there: {others}); "
-                "encode the data set with this tokenizer first"
+                "encode the data set with this tokenizer, at this size and with these cameras first"
             )
         return cls(folder, shards)
 
@@ -161,6 +165,30 @@ class LatentStore:
         if array.dtype != np.float16 or array.shape[1:] != self.shape or len(array) < end:
             raise ValueError(f"{path}: expected (>= {end}, {self.shape}) float16, got {array.shape} {array.dtype}")
         return array
+
+
+class LatentViews:
+    """Latents of several cameras of one data set, side by side: those of an episode are (t, views n, d)."""
+
+    def __init__(self, stores: Sequence[LatentStore]) -> None:
+        self.stores = stores
+        self.folder = stores[0].folder
+        self.shape = (sum(store.shape[0] for store in stores), stores[0].shape[1])
+
+    @classmethod
+    def open(cls, root: Path | str, tokenizer_hash: str, cameras: Sequence[str]) -> LatentViews:
+        """Those of ``cameras``, in their order; none: the main view alone. Raises as ``LatentStore.open``."""
+        return cls([LatentStore.open(root, tokenizer_hash, camera) for camera in cameras or [""]])
+
+    def __getitem__(self, episode_index: int) -> LatentArray:
+        """(t, views n, d) float16. ValueError as ``LatentStore`` raises it, and for views of different length."""
+        parts = [store[episode_index] for store in self.stores]
+        if len({len(part) for part in parts}) > 1:
+            raise ValueError(
+                f"latents of episode {episode_index}: expected as many frames in every view, "
+                f"got {[len(part) for part in parts]}; remove {self.folder.parent} and encode again"
+            )
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _shards(folder: Path) -> list[dict[str, Any]]:

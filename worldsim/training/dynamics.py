@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from worldsim.checkpoint import ModelCard, load_world, open_tokenizer, save_world
 from worldsim.data.clips import ClipSampler
-from worldsim.data.latents import LatentStore
+from worldsim.data.encoding import Encoding, mountings
+from worldsim.data.latents import LatentViews
 from worldsim.data.record import EpisodeRecord
 from worldsim.data.store import EpisodeStore
 from worldsim.device import check_device
@@ -31,11 +33,12 @@ from worldsim.training.agreement import check_agreement
 from worldsim.training.backwards import play_backwards
 from worldsim.training.ego_warp import EgoWarpConfig, Picture, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
-from worldsim.training.mixture import Mixture
+from worldsim.training.mixture import Buckets
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.state import TrainState, holds_state
-from worldsim.types import FRAME_RATE_HZ
+from worldsim.types import FRAME_RATE_HZ, Episode
+from worldsim.views import Views
 from worldsim.world_model import LatentScale, WorldConfig, WorldModel
 
 logger = logging.getLogger(__name__)
@@ -68,10 +71,14 @@ def _loop_defaults() -> LoopConfig:
 
 @dataclass
 class TrainDynamicsConfig:
-    """Everything the command takes. ``tokenizer`` is the folder of a trained tokenizer, or a world with one."""
+    """Everything the command takes. ``tokenizer`` is the folder of a trained tokenizer, or a world with one.
+
+    A folder is followed by @HEIGHTxWIDTH or @CAMERA+CAMERA where it was encoded so. ``data`` says what the world's own
+    frames consist of; data sets of other views take turns with it, a batch each.
+    """
 
     data: str = "data/road"  # folder of encoded episodes; validation uses its split "val" alone
-    also: dict[str, float] = field(default_factory=dict)  # further folder: its share of every batch, as {data/tub: 0.1}
+    also: dict[str, float] = field(default_factory=dict)  # further folder: its share of the batches, as {data/tub: 0.1}
     tokenizer: str = "runs/tokenizer"
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -104,19 +111,22 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     source = ClipSource(config, tokenizer, config.data, "train")
     held_out = ClipSource(config, tokenizer, config.data, "val")
     others = {ClipSource(config, tokenizer, folder, "train"): share for folder, share in config.also.items()}
-    mixture = Mixture(source, others)
+    batches, tokenizer = Buckets(source, others), source.tokenizer
+    start = load_world(config.start_from) if config.start_from else None
+    several = any(each.views != source.views for each in others) or bool(source.views.cameras)
+    told = several or config.dynamics.any_view or (start is not None and start.config.dynamics.any_view)
     held_out.scale.load_state_dict(source.scale.state_dict())
     torch_seed = torch.Generator().manual_seed(config.loop.seed)
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(torch_seed.get_state())
-        dynamics = Dynamics(config.dynamics)
-    if config.start_from:
-        take_weights(dynamics, source.scale, load_world(config.start_from), tokenizer, config.data)
+        dynamics = Dynamics(replace(config.dynamics, any_view=told).at(source.views))
+    if start is not None:
+        take_weights(dynamics, source.scale, start, tokenizer, source.encoding.folder)
         held_out.scale.load_state_dict(source.scale.state_dict())
     dynamics.to(config.device)
     if dynamics.warp is not None and not dynamics.warp.fitted and not holds_state(config.loop.out):
         fit_ego_warp(
-            dynamics.warp, source.scale, [Picture(EpisodeStore(config.data), tokenizer)], config.ego_warp,
+            dynamics.warp, source.scale, pictures([source, *others] if told else [source]), config.ego_warp,
             config.loop.seed, config.loop.progress,
         )  # fmt: skip
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)
@@ -134,26 +144,29 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         save_world(Path(config.loop.out) / "world", world, card)
         return figures
 
-    return run_loop(_step_function(config, dynamics, mixture, state, dtype), state, config.loop, validate)
+    return run_loop(_step_function(config, dynamics, batches, state, dtype), state, config.loop, validate)
 
 
 def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer, data: str) -> None:
     """Start from the weights of ``world`` and keep its standardisation of latents.
 
-    A world without an ego warp may start one that has it; what that says is not read at first.
+    A world without an ego warp may start one that has it; what that says is not read at first. A world of other views
+    may start one of these, and where it is not told of views, what that says adds nothing at first.
     Raises ValueError unless it has the same sizes, and a tokenizer that says much the same of the frames of ``data``.
     """
     config, found = dynamics.config, world.config.dynamics
     new_warp = dynamics.warp is not None and world.dynamics.warp is None
     if new_warp:
         found = replace(found, warp_width=config.warp_width, warp_blocks=config.warp_blocks)
-    if found != config:
+    if replace(found, any_view=config.any_view).at(config.views) != config:
         raise ValueError(
             f"start_from: expected a world whose dynamics is {config}, got {world.config.dynamics}; "
             "use the preset it was trained with"
         )
-    check_agreement(tokenizer, world.tokenizer, data)
+    check_agreement(tokenizer, world.tokenizer.at(tokenizer.config.height, tokenizer.config.width), data)
     weights = world.dynamics.state_dict()
+    if config.any_view:
+        weights = {name: value for name, value in dynamics.state_dict().items() if "view." in name} | weights
     if dynamics.warp is not None and new_warp:
         unread = torch.zeros(config.width, config.latent_dim)
         weights["embed.weight"] = torch.cat((weights["embed.weight"], unread), dim=1)
@@ -163,27 +176,39 @@ def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, toke
     scale.load_state_dict(world.scale.state_dict())
 
 
+def pictures(sources: list[ClipSource]) -> list[Picture]:
+    """What to fit the ego warp to: each kind of view that the sources have, from the first that has it."""
+    found: dict[Views, Picture] = {}
+    for source in sources:
+        for camera in source.views.cameras or (None,):
+            view = replace(source.views, cameras=(camera,) if camera else ())
+            if view not in found:
+                store = EpisodeStore(source.encoding.folder)
+                found[view] = Picture(store, source.tokenizer, camera[0] if camera else "")
+    return list(found.values())
+
+
 class ClipSource:
     """Clips of one split of a data set as the objective takes them: standardised, with head targets and captions."""
 
     def __init__(self, config: TrainDynamicsConfig, tokenizer: Tokenizer, data: str, split: str) -> None:
-        store = EpisodeStore(data)
-        latents = LatentStore.open(data, tokenizer_hash(tokenizer))
+        self.encoding = encoding = Encoding.parse(data)
+        self.tokenizer = tokenizer.at(*encoding.size) if encoding.size else tokenizer
+        store = EpisodeStore(encoding.folder)
+        records = store.select(split=split)
+        self.views = Views(*self.tokenizer.config.grid, mountings(records, encoding.cameras))
+        latents = LatentViews.open(encoding.folder, tokenizer_hash(self.tokenizer), encoding.cameras)
         rare = config.rare_weight if split == "train" else 1.0
         self.sampler = ClipSampler(store, latents, split, rare)
         self.device = config.device
         self.scale = LatentScale(config.dynamics.latent_dim)
         sample = self.sampler.sample(min(4096, self.sampler.count(1)), 1, np.random.default_rng(0))
         self.scale.fit(sample.latents)
-        records = store.select(split=split)
         self.targets: dict[int, Tensor] = {}
         self.vehicles: dict[int, Tensor] = {}
-        grid = (config.dynamics.grid_height, config.dynamics.grid_width)
         for record, episode in store.iterate(records, frames=False):
             self.targets[record.index] = torch.from_numpy(head_targets(episode.labels, FRAME_RATE_HZ))
-            size = (record.videos[0].height, record.videos[0].width)
-            touched = vehicle_tokens(episode.boxes, record.length, size, grid)
-            self.vehicles[record.index] = torch.from_numpy(touched)
+            self.vehicles[record.index] = torch.from_numpy(_touched(record, episode, self.views))
         self.text = embed_phrasings(records, config.phrasings, config.dynamics.text_dim)
 
     def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch:
@@ -206,6 +231,13 @@ class ClipSource:
             Scene(clips.fields.to(device), text.to(device), known.to(device)),
             vehicles.to(device),
         )
+
+
+def _touched(record: EpisodeRecord, episode: Episode, views: Views) -> npt.NDArray[np.bool_]:
+    """Tokens (t, n) that a vehicle touches. Boxes are known in the main view alone."""
+    main = record.videos[0]
+    seen = vehicle_tokens(episode.boxes, record.length, (main.height, main.width), (views.rows, views.columns))
+    return np.concatenate([seen & (name == main.camera) for name in views.names or [main.camera]], axis=1)
 
 
 def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> dict[int, Tensor]:
@@ -267,15 +299,15 @@ def held_out_loss(dynamics: Dynamics, source: ClipSource, config: TrainDynamicsC
 
 
 def _step_function(
-    config: TrainDynamicsConfig, dynamics: Dynamics, source: Mixture[ClipSource], state: TrainState, dtype: torch.dtype
+    config: TrainDynamicsConfig, dynamics: Dynamics, source: Buckets[ClipSource], state: TrainState, dtype: torch.dtype
 ) -> StepFn:
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
         shape = config.shapes[number % len(config.shapes)]
-        batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
+        views, batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
         batch = play_backwards(batch, config.backward_share, state.generator)
         batch = drop_conditions(batch, config.objective, state.generator)
         with autocast(dtype, config.device):
             mature = number >= config.objective.bootstrap_after
-            return objective(dynamics, batch, config.objective, state.generator, mature)
+            return objective(dynamics.at(views), batch, config.objective, state.generator, mature)
 
     return step

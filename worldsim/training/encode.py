@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import torch
 from tqdm import tqdm
 
 from worldsim.checkpoint import open_tokenizer
+from worldsim.data.encoding import Encoding
 from worldsim.data.latents import LatentWriter
+from worldsim.data.record import EpisodeRecord
 from worldsim.data.store import EpisodeStore
+from worldsim.errors import choose
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.precision import autocast, pick_precision
 from worldsim.types import FloatArray, FrameArray
@@ -23,9 +27,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class EncodeConfig:
-    """``data`` is a folder of episodes, ``tokenizer`` a trained tokenizer's file or folder, or a world."""
+    """``tokenizer`` is a trained tokenizer's file or folder, or a world."""
 
-    data: str = "data/road"
+    data: str = "data/road"  # folder of episodes; FOLDER@128x256 at another size, FOLDER@front+left of several cameras
     tokenizer: str = "runs/tokenizer"
     batch: int = 64
     precision: str = "float32"
@@ -38,23 +42,46 @@ class EncodeConfig:
 def encode(config: EncodeConfig) -> Path:
     """Write the latents of every episode not yet encoded; returns their folder. Safe to interrupt and to run again.
 
-    Raises ValueError for a missing or damaged tokenizer or data set, or a device that is not there.
+    Of several cameras it is the first one's folder. Raises ValueError for a missing or damaged tokenizer or data set, a
+    camera that no episode has, or a device that is not there.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    tokenizer = open_tokenizer(config.tokenizer, config.device)
-    store = EpisodeStore(config.data)
-    sizes = tokenizer.config
+    encoding, tokenizer = Encoding.parse(config.data), open_tokenizer(config.tokenizer, config.device)
+    if encoding.size is not None:
+        tokenizer = tokenizer.at(*encoding.size)
+    store, sizes = EpisodeStore(encoding.folder), tokenizer.config
+    records = _with_cameras(store, encoding.cameras)
     dtype = pick_precision(config.precision, config.device)
-    with LatentWriter(config.data, tokenizer_hash(tokenizer), sizes.n_tokens, sizes.latent_dim) as writer:
-        waiting = [record for record in store.records if record.index not in writer.done]
-        logger.info("%d of %d episodes to encode", len(waiting), len(store))
+    with ExitStack() as open_writers:
+        writers = {
+            camera: open_writers.enter_context(
+                LatentWriter(encoding.folder, tokenizer_hash(tokenizer), sizes.n_tokens, sizes.latent_dim, camera)
+            )
+            for camera in encoding.cameras or [""]
+        }
+        waiting = [record for record in records if any(record.index not in each.done for each in writers.values())]
+        logger.info("%d of %d episodes to encode", len(waiting), len(records))
         total = sum(record.length for record in waiting)
         with tqdm(total=total, desc="encoding", unit=" frames", disable=not config.progress) as bar:
             for record, episode in store.iterate(waiting, on_error=config.on_error):
-                writer.add(record.index, _latents(tokenizer, episode.frames, config, dtype))
+                for camera, writer in writers.items():
+                    if record.index not in writer.done:
+                        frames = episode.views[camera] if camera else episode.frames
+                        writer.add(record.index, _latents(tokenizer, frames, config, dtype))
                 bar.update(record.length)
-    return writer.folder
+    return next(iter(writers.values())).folder
+
+
+def _with_cameras(store: EpisodeStore, cameras: tuple[str, ...]) -> list[EpisodeRecord]:
+    """The episodes that have all ``cameras``; ValueError, with the nearest name, for one that no episode has."""
+    names = {record.index: {video.camera for video in record.videos} for record in store.records}
+    for camera in cameras:
+        choose(camera, sorted(set().union(*names.values())), f"camera of {store.root}")
+    having = [record for record in store.records if names[record.index] >= set(cameras)]
+    if len(having) < len(store):
+        logger.warning("%d episodes lack one of the cameras %s: left out", len(store) - len(having), list(cameras))
+    return having
 
 
 def _latents(tokenizer: Tokenizer, frames: FrameArray, config: EncodeConfig, dtype: torch.dtype) -> FloatArray:

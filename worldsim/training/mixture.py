@@ -1,4 +1,4 @@
-"""Batches of clips from several data sets."""
+"""Batches of clips from several data sets, which may be of several sizes and cameras."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from worldsim.dynamics.conditioning import Scene
 from worldsim.training.objective import ClipBatch
+from worldsim.views import Views
 from worldsim.world_model import LatentScale
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where clips come from; ``scale`` is how it standardises latents."""
+    """Where clips come from; ``scale`` is how it standardises latents, ``views`` what its frames consist of."""
 
     scale: LatentScale
+
+    @property
+    def views(self) -> Views: ...
 
     def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch: ...
 
@@ -49,6 +53,34 @@ class Mixture(Generic[S]):
             counts[source] = min(max(1, round(share * shape.clips)), room)
         counts = {self.main: shape.clips - sum(counts.values())} | counts
         return joined([source.draw(replace(shape, clips=n), generator) for source, n in counts.items() if n])
+
+
+class Buckets(Generic[S]):
+    """Batches from several sources whose frames may consist of different views: one kind of frame in a batch.
+
+    Sources of the same views are mixed in a batch. Each kind of views comes as often as the shares of its sources add
+    up to, in batches of about as many tokens as ``main``'s have. Raises ValueError as ``Mixture``.
+    """
+
+    def __init__(self, main: S, others: Mapping[S, float]) -> None:
+        Mixture(main, others)  # shares are right, and all are standardised as main is
+        shares = {main: 1.0 - sum(others.values()), **others}
+        kinds: dict[Views, dict[S, float]] = {}
+        for source, share in shares.items():
+            kinds.setdefault(source.views, {})[source] = share
+        self.main = main
+        self.chances = np.array([sum(kind.values()) for kind in kinds.values()])
+        self.mixtures: list[tuple[Views, Mixture[S]]] = []
+        for (views, kind), chance in zip(kinds.items(), self.chances, strict=True):
+            first, *rest = kind
+            self.mixtures.append((views, Mixture(first, {source: kind[source] / chance for source in rest})))
+
+    def draw(self, shape: ClipShape, generator: np.random.Generator) -> tuple[Views, ClipBatch]:
+        """A batch on the training device, and what its frames consist of."""
+        kind = 0 if len(self.mixtures) == 1 else generator.choice(len(self.mixtures), p=self.chances)
+        views, mixture = self.mixtures[kind]
+        clips = max(1, round(shape.clips * self.main.views.tokens / views.tokens))
+        return views, mixture.draw(replace(shape, clips=clips), generator)
 
 
 def joined(parts: list[ClipBatch]) -> ClipBatch:
