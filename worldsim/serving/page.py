@@ -77,8 +77,36 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """A plot drawn elsewhere, as SVG text that begins with ``<svg``, and what it shows in words."""
+
+    svg: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A short video, an mp4 with its poster as PNG, and what it shows in words."""
+
+    video: bytes
+    poster: bytes
+    words: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG and what it shows in words."""
+
+    png: bytes
+    words: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """Words, and what they are about: figures, a table, charts that belong to no video, commands."""
+    """Words, and what they are about: figures, a table, charts that belong to no video, plots, clips, commands.
+
+    ``details`` are more tables by title, folded away until the reader asks for them.
+    """
 
     heading: str
     paragraphs: Sequence[str] = ()
@@ -87,6 +115,10 @@ class Section:
     facts: Sequence[Fact] = ()
     table: Table | None = None
     charts: Sequence[Chart] = ()
+    plots: Sequence[Plot] = ()
+    clips: Sequence[Clip] = ()
+    pictures: Sequence[Picture] = ()
+    details: Sequence[tuple[str, Table]] = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +200,9 @@ def _section(section: Section) -> str:
     paragraphs = "".join(f"<p>{_text(paragraph)}</p>" for paragraph in section.paragraphs)
     commands = "".join(f"<pre><code>{_text(command)}</code></pre>" for command in section.commands)
     shown = _facts(section.facts) + (_table(section.table) if section.table else "") + _charts(section.charts)
+    shown += _figures(section.plots, section.clips) + "".join(map(_picture, section.pictures))
+    shown += "".join(f"<details><summary>{_text(title)}</summary>{_table(each)}</details>"
+                     for title, each in section.details)  # fmt: skip
     words = f"<h2>{_text(section.heading)}</h2>{paragraphs}{shown}{_points(section.points)}"
     return f"<section>{words}{commands}</section>"
 
@@ -194,6 +229,23 @@ def _table(table: Table) -> str:
 def _charts(charts: Iterable[Chart]) -> str:
     figures = "".join(map(_chart, charts))
     return f"<div class=charts>{figures}</div>" if figures else ""
+
+
+def _figures(plots: Iterable[Plot], clips: Iterable[Clip]) -> str:
+    drawn = [f"<figure class=drawn>{plot.svg}<figcaption>{_text(plot.words)}</figcaption></figure>" for plot in plots]
+    for clip in clips:
+        drawn.append(
+            f'<figure class=drawn><video controls muted loop playsinline preload="metadata" '
+            f'poster="{_data("image/png", clip.poster)}" src="{_data("video/mp4", clip.video)}" '
+            f'aria-label="{_text(clip.words)}"></video><figcaption>{_text(clip.words)}</figcaption></figure>'
+        )
+    return f"<div class=gallery>{''.join(drawn)}</div>" if drawn else ""
+
+
+def _picture(picture: Picture) -> str:
+    words = _text(picture.words)
+    shown = f'<div class=roll><img src="{_data("image/png", picture.png)}" alt="{words}"></div>'
+    return f"<figure class=wide>{shown}<figcaption>{words}</figcaption></figure>"
 
 
 def _chart(chart: Chart) -> str:
