@@ -31,6 +31,15 @@ GENERATE = Command(
     place=72,
 )
 
+SEARCH = Command(
+    "search",
+    summary="find the scenes in which an agent fails, in the learned world, and check each in the reference world",
+    example="agent=runs/agent scenario=any steps=6000 out=runs/search",
+    config="agents.search.search:SearchConfig",
+    run="agents.search.search:search",
+    place=96,
+)
+
 MAKE_STARTS = Command(
     "make-starts",
     summary="record the short drives from which a world's rollouts begin, and put them beside it",

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import cv2
 import torch
@@ -22,34 +22,59 @@ R = TypeVar("R")
 _work: Callable[[Any], Any] | None = None  # of a worker process
 
 
+class Crew(Generic[T, R]):
+    """Processes that each made a worker by ``make(config)``, a function of a module, and stay until ``close``.
+
+    ``workers`` 0 is one a core; 1 works in this process. Close it, or use it in a ``with``.
+    """
+
+    def __init__(self, make: Callable[[C], Callable[[T], R]], config: C, workers: int = 0) -> None:
+        workers = workers or len(os.sched_getaffinity(0))
+        self._alone = (lambda: make(config)) if workers <= 1 else None
+        self._work: Callable[[T], R] | None = None
+        self._executor: ProcessPoolExecutor | None = None
+        if workers > 1:
+            self._executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (make, config))
+
+    def work(self, items: Sequence[T]) -> Generator[tuple[T, R], None, None]:
+        """Each item with what comes of it, in any order. Raises OSError where a process was killed."""
+        if self._executor is None:
+            for item in items:
+                if self._work is None:
+                    assert self._alone is not None
+                    self._work = self._alone()
+                yield item, self._work(item)
+            return
+        try:
+            with _unheard():
+                futures = {self._executor.submit(_run, item): item for item in items}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise OSError(
+                "a process that worked was killed, perhaps for want of memory; what was finished is kept: run the same "
+                "command again, with fewer workers"
+            ) from error
+
+    def close(self) -> None:
+        """Let running items end, also at Ctrl-C, which the workers do not hear, and send the processes home."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Crew[T, R]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def spread(
     make: Callable[[C], Callable[[T], R]], config: C, items: Sequence[T], workers: int = 0
 ) -> Generator[tuple[T, R], None, None]:
-    """Each of ``items`` with what ``make(config)`` returns for it, in any order.
-
-    ``make`` is a function of a module; it is called once in every process. ``workers`` 0 is one a core; 1 works in this
-    process. Ctrl-C and ``close`` let running items end. Raises OSError where a process was killed.
-    """
-    workers = min(workers or len(os.sched_getaffinity(0)), len(items))
-    if workers <= 1:
-        work = make(config) if items else None
-        for item in items:
-            assert work is not None
-            yield item, work(item)
-        return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (make, config))
-    try:
-        with _unheard():
-            futures = {executor.submit(_run, item): item for item in items}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except BrokenProcessPool as error:
-        raise OSError(
-            "a process that worked was killed, perhaps for want of memory; what was finished is kept: run the same "
-            "command again, with fewer workers"
-        ) from error
-    finally:  # also at Ctrl-C, which the workers do not hear: what they are at is finished and kept
-        executor.shutdown(wait=True, cancel_futures=True)
+    """``Crew.work`` of a crew for these items alone, no larger than there are items."""
+    workers = min(workers or len(os.sched_getaffinity(0)), max(len(items), 1))
+    with Crew(make, config, workers) as crew:
+        yield from crew.work(items)
 
 
 @contextmanager

@@ -28,7 +28,6 @@ from worldsim.serving.video import open_video
 from worldsim.storage import write_json
 from worldsim.types import FRAME_RATE_HZ, Episode
 
-from ..judging.drivers import make_agent
 from ..judging.judge import fingerprint_of
 from ..recorder import Recorder
 from ..workers import one_thread, spread
@@ -37,7 +36,7 @@ from .drive import Driven, drive
 from .sheet import write_sheet
 from .summary import Row, show, write_summary, write_verdicts
 from .verdict import verdict_of
-from .worlds import BEGINNINGS, LEARNED, Place
+from .worlds import BEGINNINGS, LEARNED, Place, agent_in
 
 SETTINGS = "generate.json"
 EPISODES, RUNS, VIDEOS = "episodes", "runs", "videos"
@@ -152,7 +151,7 @@ def scenario_of(scenario: str, words: str | None, change: dict[str, Any]) -> Sce
 
 def _job(config: GenerateConfig) -> Job:
     place = config.place
-    make_agent(config.driver, None if place.is_reference else place.open().model)
+    agent_in(place, config.driver)
     return Job(
         config.out, scenario_of(config.scenario, config.words, config.change), place, config.driver,
         round(config.seconds * FRAME_RATE_HZ), config.seed, config.licence,
@@ -179,7 +178,7 @@ class Generator:
         seed = self.job.seed + k
         with one_thread():
             begun = self.world.begin(self.job.scenario, seed, self.job.steps)
-            agent = make_agent(self.job.driver, self.world.model)
+            agent = agent_in(self.job.place, self.job.driver, self.world.model)
             driven = drive(begun, agent, self.job.steps, np.random.default_rng([seed, 2]))
         if k not in self.writer.done():
             self.writer.write(self.episode(driven, begun.env, seed), k)

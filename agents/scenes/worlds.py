@@ -6,12 +6,14 @@ scenario and seed ("run-up"); what is seen then is what was asked for. Events th
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
-from envs.learned.collect_starts import run_up
+from envs.learned.collect_starts import CONTEXT_FRAMES, drive_context, run_up
 from envs.learned.drive import DriveEnv
 from envs.learned.settings import DriveSettings, camera_of
 from envs.reference.roadcam import RoadCamEnv
@@ -21,6 +23,8 @@ from worldsim.errors import choose
 from worldsim.types import CameraSpec
 from worldsim.world_model import WorldModel
 
+from ..agent import Agent
+from ..judging.drivers import make_agent
 from ..starts import sit
 
 REFERENCE, LEARNED = "reference", "learned"
@@ -64,6 +68,16 @@ class Place:
         return ReferenceWorld() if self.is_reference else LearnedWorld(self)
 
 
+def agent_in(place: Place, name: str, model: WorldModel | None = None) -> Agent:
+    """The agent called ``name``, or the policy in the folder ``name``, which sees through ``model``, else the place's.
+
+    Raises ValueError for an unknown name, with the nearest, and for a policy that fits another world.
+    """
+    if model is None and Path(name).expanduser().is_dir():
+        model, _ = DriveSettings(world=place.model).open()
+    return make_agent(name, model)
+
+
 @dataclass(frozen=True)
 class Begun:
     """A drive that was just reset."""
@@ -87,6 +101,16 @@ class ReferenceWorld:
         self.env.max_steps = steps
         observation, info = self.env.reset(seed=seed, options={"scenario": scenario})
         return Begun(self.env, observation, info, self.env.scenario)
+
+    def begin_after_run_up(self, scenario: Scenario, seed: int, steps: int) -> Begun:
+        """The same drive from where its learned twin begins, and as much longer."""
+        self.env.max_steps = steps + CONTEXT_FRAMES - 1
+        context = drive_context(self.env, sit, scenario, seed, CONTEXT_FRAMES)
+        begun = self.begin(scenario, seed, steps + CONTEXT_FRAMES - 1)
+        observation, info = begun.observation, begun.info
+        for action in context.action[:-1] if context is not None else ():
+            observation, _, _, _, info = self.env.step(action)
+        return dataclasses.replace(begun, observation=observation, info=info)
 
 
 class LearnedWorld:
