@@ -49,6 +49,15 @@ MAKE_STARTS = Command(
     place=55,
 )
 
+EVALUATE = Command(
+    "evaluate",
+    summary="measure how far a world can be trusted, in tables and on a page; with data= on your own recorded drives",
+    example="world=runs/dynamics/world quick=true out=runs/evaluation",
+    config="agents.report.command:EvaluateConfig",
+    run="agents.report.command:evaluate",
+    place=60,
+)
+
 RELEASE = Command(
     "release",
     summary="ship a trained world: half precision, calibrated trust, start contexts and a model card",

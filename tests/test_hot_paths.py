@@ -22,7 +22,7 @@ from worldsim.checkpoint import ModelCard, load_world, save_world
 from worldsim.data.latents import LatentStore
 from worldsim.data.writer import write_episode
 from worldsim.engine import Engine, EngineConfig
-from worldsim.evaluation.evaluate import EvaluateConfig, evaluate
+from worldsim.evaluation.evaluate import held_out, judge_heads, judge_rollouts
 from worldsim.tokenizer import load_tokenizer, tokenizer_hash
 from worldsim.training.dynamics import ClipShape, TrainDynamicsConfig, train_dynamics
 from worldsim.training.encode import EncodeConfig, encode
@@ -147,5 +147,7 @@ def test_judging(place: Path, tmp_path: Path, device: str) -> None:
     data, episode = tmp_path / "data", recorded(24, 0)
     episode.split, episode.caption = "val", ""
     write_episode(data, episode)
-    figures = evaluate(EvaluateConfig(data, str(place / "world"), tmp_path / "out", steps=1, device=device))
-    assert "at 0.5 s" in figures["psnr_db"] and figures["filmstrip"].is_file()
+    engine = Engine(load_world(place / "world", device), EngineConfig(steps=1, start_steps=1))
+    rollout, strip = judge_rollouts(engine, held_out(data, 1), 0)
+    assert rollout["psnr_db"]["0.5"] > 0 and strip.ndim == 3
+    assert judge_heads(engine, held_out(data, 1), 0)["frames"] == 24

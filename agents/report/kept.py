@@ -1,4 +1,4 @@
-"""Moments on disk: they do not depend on any model, so they are driven once.
+"""Moments on disk, which do not depend on any model, so that they are driven once; and what names the code of figures.
 
 Axis legend: k moments, t frames of a context, h w c of a frame, r branches.
 """
@@ -8,19 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 import agents
 import envs
+import worldsim
 from worldsim.storage import atomic_path
 from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, SceneFields
 
 from .moments import BRANCH_STEPS, FIRST_SEED, Branches, Moment, find_moments
 
+MODEL_PARTS = ("dynamics", "diffusion", "tokenizer", "engine", "evaluation", "text")
+SHOWS = ("command.py", "films.py", "headlines.py", "markdown.py", "page.py", "plots.py", "tables.py")
 CONTEXT_ARRAYS = ("motion", "ego", "action", "labels", "pose", "command")
 
 
@@ -42,18 +46,35 @@ def moments(
     return found
 
 
-def cache_folder() -> Path:
-    """Where moments are kept: ``$WORLDSIM_CACHE/moments``, else in the user's cache folder."""
+def cache_folder(name: str = "moments") -> Path:
+    """Where reference drives are kept: ``$WORLDSIM_CACHE/NAME``, else in the user's cache folder."""
     chosen = os.environ.get("WORLDSIM_CACHE")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(chosen) if chosen else Path(cache) / "worldsim") / "moments"
+    return (Path(chosen) if chosen else Path(cache) / "worldsim") / name
 
 
 def code_digest() -> str:
     """Names the code that drives the reference world: what was driven by other code is driven anew."""
     folders = [Path(package.__file__ or "").parent for package in (envs, agents)]
-    files = [*folders[0].rglob("*.py"), folders[1] / "scripted.py", Path(__file__).with_name("moments.py")]
-    digest = hashlib.sha256()
+    return _digest([*folders[0].rglob("*.py"), folders[1] / "scripted.py", Path(__file__).with_name("moments.py")])
+
+
+def measure_digest() -> str:
+    """Names the code of the reference world, its scenarios, the model and all measures: all that a figure depends on.
+
+    What only shows figures is left out.
+    """
+    here, model = Path(__file__).parent, Path(worldsim.__file__ or "").parent
+    files = [file for file in here.glob("*.py") if file.name not in SHOWS]
+    files += (here.parent / "judging").glob("*.py")
+    for part in MODEL_PARTS:
+        files += [file for file in (model / part).rglob("*") if file.suffix in (".py", ".safetensors")]
+    files += [file for file in Path(str(resources.files("configs"))).glob("scenario/*.yaml")]
+    return _digest([*files, model / "world_model.py"], code_digest())
+
+
+def _digest(files: Iterable[Path], begin: str = "") -> str:
+    digest = hashlib.sha256(begin.encode())
     for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -7,6 +7,7 @@ The estimator was trained on reference frames and knows no model; the same probe
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from worldsim.evaluation.metrics import correlation
 from worldsim.types import FRAME_RATE_HZ, MOTION_FIELDS
 
+from ..judging.scores import Estimate, rate
 from .counterfactuals import known
 from .looks import Looks
 from .moments import Branches
@@ -87,14 +89,20 @@ def figures(branches: Branches, looks: Looks) -> dict[str, Any]:
     unseen = [fine for name in UNSEEN for fine in by_action.get(name, [])]
     valid = known(branches, "heading_error_rad")[:, 1:] & (branches.label("offroad")[:, 1:] == 0)
     return {
-        "obeyed": float(np.mean(usual)) if usual else float("nan"),
-        "obeyed_unseen": float(np.mean(unseen)) if unseen else float("nan"),
-        "by_action": {name: {"obeyed": float(np.mean(each)), "probes": len(each)} for name, each in by_action.items()},
+        "obeyed": _share(usual),
+        "obeyed_unseen": _share(unseen),
+        "by_action": {name: _share(each) for name, each in by_action.items()},
         "left_right_swaps": count,
         "swap_probes": probes,
         "turn_correlation": correlation(yaw_rate[valid], looks.yaw_rate.astype(np.float64)[valid]),
         "speed_correlation": correlation(forward[valid], looks.speed.astype(np.float64)[valid]),
     }
+
+
+def _share(fine: list[bool]) -> dict[str, float | int]:
+    """The share obeyed with its interval, and how many probes there were; NaN where there were none."""
+    share = rate(np.array(fine, np.float64)) if fine else Estimate(float("nan"), float("nan"), float("nan"))
+    return asdict(share) | {"probes": len(fine)}
 
 
 def _smooth(values: npt.NDArray[np.float32]) -> Array:

@@ -10,16 +10,14 @@ both are measured in every report.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from worldsim.types import FrameArray
-
-from ..judging.scores import rate
+from ..judging.scores import Estimate, rate
 from .counterfactuals import known
 from .looks import Looks
 from .moments import Branches
@@ -29,7 +27,8 @@ Bools = npt.NDArray[np.bool_]
 Verdicts = dict[int, bool]
 """Row of a branch -> whether it passed; rows that cannot be asked are not there."""
 
-LANE_M, SCALE_M, SIZE_LOG = 1.0, 0.8, 0.45
+LANE_M, SCALE_M = 1.0, 0.8
+SIZE_LOG, SIZE_SHARE = 0.25, 0.33  # changes of size that are asked about, and how much of them must be seen
 NEARER_M = 6.0  # from the bumper to where the camera would see it at its largest
 SOLID_CELLS = 10  # a vehicle of this size, 13 px square, is near enough not to come from nowhere
 EDGE_CELLS, REACH_CELLS = 2, 2
@@ -64,15 +63,15 @@ def lane_keeps_its_width(branches: Branches, looks: Looks, step: int = 15) -> Ve
 
 
 def size_follows_distance(branches: Branches, looks: Looks) -> Verdicts:
-    """Whoever is ahead grows as the gap closes and shrinks as it opens, by as much as the gap says."""
+    """Whoever is ahead grows as the gap closes and shrinks as it opens, by a clear share of what the gap says."""
     gap, seen = branches.label("lead_distance_m"), _steady(looks.lead_distance)
     asked = known(branches, "lead_distance_m").all(axis=1) & (gap[:, 0] < 30.0)
     asked &= np.isin(branches.name, ("keep", "brake", "accelerate"))
     found: Verdicts = {}
     for row in np.flatnonzero(asked):
         true, said = (np.log((each[row, -1] + NEARER_M) / (each[row, 0] + NEARER_M)) for each in (gap, seen))
-        if abs(true) > 0.15:
-            found[int(row)] = bool(abs(said - true) < SIZE_LOG)
+        if abs(true) > SIZE_LOG:
+            found[int(row)] = bool(said / true > SIZE_SHARE)
     return found
 
 
@@ -90,15 +89,28 @@ def who_leaves_left_stays_away(branches: Branches, looks: Looks) -> Verdicts:
     """A near vehicle that left the picture on the left is not at its right edge within a second."""
     found: Verdicts = {}
     for row in range(len(branches)):
-        cells = looks.vehicles[row]
-        third = cells.shape[-1] // 3
-        left, right = (side.sum(axis=(1, 2)) for side in (cells[:, :, :third], cells[:, :, -third:]))
-        at_edge = cells[:, :, :EDGE_CELLS].any(axis=(1, 2))
-        for t in range(3, len(cells) - 5):
-            leaves = left[t] >= SOLID_CELLS and at_edge[t] and not left[t + 2 : t + 5].any()
-            if leaves and not right[max(t - 5, 0) : t + 1].any():
-                found[row] = found.get(row, True) and not (right[t + 2 : t + 12] >= SOLID_CELLS).any()
+        _, right = _sides(looks.vehicles[row])
+        for t in departures(looks.vehicles[row]):
+            found[row] = found.get(row, True) and not (right[t + 2 : t + 12] >= SOLID_CELLS).any()
     return found
+
+
+def departures(cells: Bools) -> list[int]:
+    """Last frames in which a near vehicle, about to leave on the left, is seen; nobody is on the right then."""
+    left, right = _sides(cells)
+    at_edge = cells[:, :, :EDGE_CELLS].any(axis=(1, 2))
+    return [
+        t for t in range(3, len(cells) - 5)
+        if left[t] >= SOLID_CELLS and at_edge[t] and not left[t + 2 : t + 5].any()
+        and not right[max(t - 5, 0) : t + 1].any()
+    ]  # fmt: skip
+
+
+def _sides(cells: Bools) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cells that vehicles cover in the left and in the right third (t,)."""
+    third = cells.shape[-1] // 3
+    left, right = (side.sum(axis=(1, 2)) for side in (cells[:, :, :third], cells[:, :, -third:]))
+    return left, right
 
 
 @dataclass(frozen=True)
@@ -121,33 +133,20 @@ NOT_MEASURED = (
     "an occluded car is still there after: no estimator here tells one car from another",
     "brake lights before slowing: at 64x128 px a lamp is a pixel or two, too little to judge",
     "text events in the order asked: the model is told of no events while it draws",
+    "whether a car behind brakes with the ego: the only camera looks ahead",
 )
 
 
 def figures(branches: Branches, looks: Looks) -> dict[str, Any]:
     """For each probe the share of branches that pass, with its interval, and how many could be asked."""
-    found: dict[str, Any] = {}
-    for name, probe in PROBES.items():
-        verdicts = list(probe.ask(branches, looks).values())
-        share = rate(np.array(verdicts, np.float64)) if verdicts else None
-        found[name] = {
-            "passed": share.value if share else float("nan"), "low": share.low if share else float("nan"),
-            "high": share.high if share else float("nan"), "branches": len(verdicts),
-        }  # fmt: skip
-    return found
+    return {name: share(probe.ask(branches, looks)) for name, probe in PROBES.items()}
 
 
-def broken_frames(branches: Branches, rows: npt.NDArray[np.int64], at: int = 10) -> FrameArray:
-    """Frames (k, t, h, w, 3) of a world that is deliberately broken: every second it turns into another branch.
-
-    Every other such second is mirrored as well.
-    """
-    frames = branches.frames[rows].copy()
-    others = np.roll(np.arange(len(rows)), len(rows) // 2 + 1)
-    for turn, first in enumerate(range(at, frames.shape[1], at)):
-        source = branches.frames[rows[np.roll(others, turn)], first : first + at]
-        frames[:, first : first + at] = source[..., ::-1, :] if turn % 2 == 0 else source
-    return frames
+def share(verdicts: Verdicts) -> dict[str, Any]:
+    """The share that passes, with its interval, NaN where none could be asked; and how many could."""
+    passed = list(verdicts.values())
+    estimate = rate(np.array(passed, np.float64)) if passed else Estimate(float("nan"), float("nan"), float("nan"))
+    return asdict(estimate) | {"branches": len(passed)}
 
 
 def _steady(values: npt.NDArray[Any]) -> Array:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from agents.report.command import EvaluateConfig, evaluate
 from worldsim.checkpoint import ModelCard, load_world, open_tokenizer, save_world
 from worldsim.cli.main import main
 from worldsim.config import load
 from worldsim.device import check_device
-from worldsim.evaluation.evaluate import CalibrateConfig, EvaluateConfig, calibrate, evaluate
+from worldsim.evaluation.evaluate import CalibrateConfig, calibrate
 from worldsim.tokenizer import load_tokenizer, save_tokenizer
 from worldsim.training.dynamics import TrainDynamicsConfig, train_dynamics
 from worldsim.training.encode import EncodeConfig, encode

@@ -12,7 +12,7 @@ from worldsim.checkpoint import ModelCard, load_world, save_world
 from worldsim.data.finalize import finalize
 from worldsim.data.writer import EpisodeWriter
 from worldsim.engine import Engine, EngineConfig
-from worldsim.evaluation.evaluate import CalibrateConfig, EvaluateConfig, calibrate, evaluate
+from worldsim.evaluation.evaluate import CalibrateConfig, calibrate, held_out
 from worldsim.evaluation.filmstrip import sheet
 from worldsim.evaluation.forecasts import Forecasts, head_figures, read_heads
 from worldsim.evaluation.horizons import merged, score, steps_of, summary
@@ -134,7 +134,7 @@ def test_a_sheet_leaves_absent_frames_grey() -> None:
         sheet([[None]], ["0 s"], ["model"])
 
 
-def test_evaluate_and_calibrate_commands(tmp_path) -> None:
+def test_the_calibrate_command(tmp_path) -> None:
     writer = EpisodeWriter(tmp_path / "data", fps=10)
     for index in range(2):
         episode = drive(24, index)
@@ -144,13 +144,8 @@ def test_evaluate_and_calibrate_commands(tmp_path) -> None:
     save_world(tmp_path / "world", tiny_world(5), ModelCard("tiny", "untrained", "none"), torch.float16)
     size = (tmp_path / "world" / "world.safetensors").stat().st_size
     shared = {"data": tmp_path / "data", "world": str(tmp_path / "world"), "steps": 1}
-    figures = evaluate(EvaluateConfig(**shared, out=tmp_path / "out"))
-    assert "at 1 s" in figures["psnr_db"] and "at 20 s" not in figures["psnr_db"]
-    assert (tmp_path / "out" / "filmstrip.png").is_file() and "NaN" not in (
-        tmp_path / "out" / "evaluation.json"
-    ).read_text()
     fitted = calibrate(CalibrateConfig(**shared))
     assert float(load_world(tmp_path / "world").trust_scale) == pytest.approx(fitted["trust_scale"])
     assert (tmp_path / "world" / "world.safetensors").stat().st_size == size  # the weights keep their type
     with pytest.raises(ValueError, match="at least 1"):
-        evaluate(EvaluateConfig(**shared, episodes=0))
+        held_out(tmp_path / "data", 0)

@@ -51,15 +51,6 @@ TRAIN_DYNAMICS = Command(
     place=50,
 )
 
-EVALUATE = Command(
-    "evaluate",
-    summary="roll a world model out on held-out drives and measure how true it stays and what its heads foresee",
-    example="data=data/road world=runs/dynamics/world out=runs/evaluation",
-    config="worldsim.evaluation.evaluate:EvaluateConfig",
-    run="worldsim.evaluation.evaluate:evaluate",
-    place=60,
-)
-
 CALIBRATE = Command(
     "calibrate",
     summary="fit a world model's trust to held-out drives, so that it is high on what the model knows",

@@ -16,16 +16,15 @@ import torch
 from safetensors import safe_open
 from tqdm import tqdm
 
-from worldsim.checkpoint import DEFAULT_WORLD, FILE_NAME, load_world, read_card, save_world, world_folder
+from worldsim.checkpoint import FILE_NAME, load_world, read_card, save_world, world_folder
 from worldsim.data.store import EpisodeStore
 from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation import forecasts, horizons
-from worldsim.evaluation.filmstrip import save_png, sheet
+from worldsim.evaluation.filmstrip import sheet
 from worldsim.evaluation.perceptual import perceptual_distance
 from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, Progress, excerpt, roll_out
 from worldsim.evaluation.trust import fit_trust_scale
 from worldsim.schema import option
-from worldsim.storage import write_json
 from worldsim.text import TextEncoder
 from worldsim.types import Episode, FrameArray
 
@@ -82,6 +81,17 @@ def judge_heads(
     return figures | {"drives": len(episodes), "frames": sum(map(len, episodes))}
 
 
+def held_out(data: Path, episodes: int) -> list[Episode]:
+    """At most ``episodes`` drives of the split val of a folder. ValueError where there are none."""
+    if episodes < 1:
+        raise ValueError(f"episodes: expected a whole number of at least 1, got {episodes}")
+    store = EpisodeStore(data)
+    records = store.select(split="val")[:episodes]
+    if not records:
+        raise ValueError(f"{data}: expected episodes in the split 'val', got none of {len(store)}")
+    return [episode for _, episode in store.iterate(records)]
+
+
 def _batches(episodes: Sequence[Episode], rate: float) -> Iterator[list[Episode]]:
     """Whole drives, then stretches from within them, at most BATCH at a time."""
     longest, stretch = (CONTEXT_FRAMES + round(s * rate) for s in (LONGEST_S, STRETCH_S))
@@ -117,42 +127,7 @@ def _film(drawn: dict[int, FrameArray], drives: Drives, shown: dict[float, int],
     return rows
 
 
-# --- commands ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class EvaluateConfig:
-    """What to judge, and on what."""
-
-    data: Path = option(help="folder of episodes; those held out (split val) are used")
-    world: str = option(DEFAULT_WORLD, "a world that ships, or the folder of one")
-    out: Path = option(Path("runs/evaluation"), "folder for evaluation.json and filmstrip.png")
-    episodes: int = option(16, "held-out drives at most")
-    steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
-    seed: int = option(0, "of the model's own chance")
-    device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
-    threads: int = option(0, "of torch; 0 leaves its own choice")
-
-
-def evaluate(config: EvaluateConfig) -> dict[str, Any]:
-    """Judge rollouts and state heads, write figures and a filmstrip, and return the figures that matter most."""
-    engine, episodes = _opened(config)
-    encoder = TextEncoder()
-    rollout, strip = judge_rollouts(engine, episodes, config.seed, encoder)
-    heads = judge_heads(engine, episodes, config.seed, encoder)
-    picture = save_png(config.out / "filmstrip.png", strip)
-    write_json(
-        config.out / "evaluation.json", _without_nan({"rollout": rollout, "heads": heads, "world": config.world})
-    )
-    return {
-        "psnr_db": _by_seconds(rollout["psnr_db"]),
-        "psnr_db of the last frame repeated": _by_seconds(rollout["baselines"]["repeat_last_frame"]["psnr_db"]),
-        f"distance by {rollout['perceptual_distance']}": _by_seconds(rollout["perceptual"]),
-        "sharpness_ratio": _by_seconds(rollout["sharpness_ratio"]),
-        **{name: f"{heads[name]:.3f}" for name in ("auroc_offroad", "auroc_collision", "error_lane_offset_m")},
-        "all figures": config.out / "evaluation.json",
-        "filmstrip": picture,
-    }
+# --- calibrate --------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -170,7 +145,10 @@ class CalibrateConfig:
 
 def calibrate(config: CalibrateConfig) -> dict[str, Any]:
     """Fit the world's trust scale to held-out drives and write it into the world."""
-    engine, episodes = _opened(config)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    engine = Engine(load_world(config.world, config.device), EngineConfig(steps=config.steps, start_steps=1))
+    episodes = held_out(config.data, config.episodes)
     before = float(engine.world.trust_scale)
     drives = Drives.of(episodes, engine.world, TextEncoder())
     scale = fit_trust_scale(engine, drives, [config.seed + i for i in range(len(episodes))], bars("calibrating"))
@@ -179,31 +157,7 @@ def calibrate(config: CalibrateConfig) -> dict[str, Any]:
     return {"trust_scale before": before, "trust_scale": scale, "world": folder}
 
 
-def _opened(config: EvaluateConfig | CalibrateConfig) -> tuple[Engine, list[Episode]]:
-    if config.episodes < 1:
-        raise ValueError(f"episodes: expected a whole number of at least 1, got {config.episodes}")
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    engine = Engine(load_world(config.world, config.device), EngineConfig(steps=config.steps, start_steps=1))
-    store = EpisodeStore(config.data)
-    records = store.select(split="val")[: config.episodes]
-    if not records:
-        raise ValueError(f"{config.data}: expected episodes in the split 'val', got none of {len(store)}")
-    return engine, [episode for _, episode in store.iterate(records)]
-
-
 def _weights_dtype(folder: Path) -> torch.dtype:
     """The type in which a world's weights are stored, to be kept."""
     with safe_open(folder / FILE_NAME, framework="pt") as handle:
         return handle.get_tensor("dynamics.embed.weight").dtype
-
-
-def _by_seconds(values: dict[str, float]) -> str:
-    return ", ".join(f"{value:.2f} at {seconds} s" for seconds, value in values.items() if value == value)
-
-
-def _without_nan(value: Any) -> Any:
-    """The same with None for NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and value != value else value

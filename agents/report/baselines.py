@@ -1,0 +1,106 @@
+"""Baselines in the same tables: what must be beaten, and what the model is at other settings.
+
+Axis legend: r branches, t frames of a branch, h w c of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldsim.diffusion.sampler import Sample
+from worldsim.engine import Engine, EngineConfig, RolloutState, Step
+from worldsim.world_model import denoiser
+
+from . import counterfactuals
+from .moments import Branches, Moment
+from .progress import bar
+from .subject import Subject
+from .told import Told, ticks_of, watch_branches
+
+AT = 10  # steps after which the error is told
+
+
+class MeanEngine(Engine):
+    """Draws no chance: every frame is what the model expects from the past alone, its mean.
+
+    From pure noise the finest step's prediction is the one that least squares would learn, so this stands in for a
+    deterministic one-step model of the same size, without training another.
+    """
+
+    def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
+        condition = self._condition(motion, command)
+        predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
+        noise = self._noise(state)
+        signal = torch.zeros(noise.shape[:2], device=noise.device)
+        clean = predict(noise, signal, torch.zeros(noise.shape[:2], dtype=torch.int64, device=noise.device))
+        drawn = Sample(clean, clean)
+        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+
+
+WORDS = {
+    "model": "the model",
+    "repeat_last_frame": "the last frame stays",
+    "mean": "deterministic: the mean of what the model expects",
+    "1_pass": "1 sampling pass",
+    "2_passes": "2 sampling passes",
+    "4_passes": "4 sampling passes",
+    "8_passes": "8 sampling passes",
+    "no_context_noise": "no noise on remembered frames",
+    "true_frames": "its heads on true frames (the floor)",
+}
+
+
+def compare(subject: Subject, passes: tuple[int, ...] = (1, 2, 8)) -> dict[str, Any]:
+    """Counterfactual figures and latent error after a second of every baseline, on the first moments of each kind."""
+    moments, branches, rows = some(subject)
+    true, told = subject.watched.latents[rows], {"model": _rows(subject.drawn, rows)}
+    config = EngineConfig(steps=subject.passes, start_steps=1)
+    engines: dict[str, Callable[[], Engine]] = {"mean": lambda: MeanEngine(subject.world, config)}
+    for count in passes:
+        if count != subject.passes and count <= subject.world.config.dynamics.finest_steps:
+            name = "1_pass" if count == 1 else f"{count}_passes"
+            engines[name] = lambda count=count: Engine(subject.world, replace(config, steps=count))  # type: ignore[misc]
+    engines["no_context_noise"] = lambda: Engine(subject.world, replace(config, context_signal=1.0))
+    for name, make in engines.items():
+        told[name] = subject.draw(make(), moments, branches, f"drawing: {WORDS[name]}")
+    told["repeat_last_frame"] = _repeated(subject, moments, branches)
+    told["true_frames"] = _rows(subject.watched, rows)
+    figures = {
+        name: _figures(moments, branches, told[name], true) | {"words": WORDS.get(name, name)}
+        for name in (*WORDS, *told) if name in told
+    }  # fmt: skip
+    return {"table": figures, "branches": len(branches), "moments": len(moments)}
+
+
+def some(subject: Subject) -> tuple[list[Moment], Branches, np.ndarray]:
+    """The first moments of each kind with their branches, numbered anew, and the rows where these were."""
+    chosen: list[int] = []
+    for kind in dict.fromkeys(moment.kind for moment in subject.moments):
+        of = [i for i, moment in enumerate(subject.moments) if moment.kind == kind]
+        chosen += of[: subject.sizes.baseline_moments]
+    rows = np.flatnonzero(np.isin(subject.branches.moment, chosen))
+    place = np.array([chosen.index(int(i)) for i in subject.branches.moment[rows]])
+    return [subject.moments[i] for i in chosen], subject.branches.rows(rows, place), rows
+
+
+def _rows(told: Told, rows: np.ndarray) -> Told:
+    return Told({key: values[rows] for key, values in told.reading.items()}, told.trust[rows], told.latents[rows])
+
+
+def _repeated(subject: Subject, moments: list[Moment], branches: Branches) -> Told:
+    frames = np.broadcast_to(branches.frames[:, :1], branches.frames.shape)
+    with bar("watching the last frame", ticks_of(branches)) as tick:
+        still = replace(branches, frames=frames)
+        return watch_branches(subject.engine, moments, still, subject.seed, subject.encoder, tick)
+
+
+def _figures(moments: list[Moment], branches: Branches, told: Told, true: Tensor) -> dict[str, Any]:
+    made = counterfactuals.figures(moments, branches, told)
+    error = (told.latents.float() - true.float()).square().mean(dim=(-2, -1)).sqrt()
+    return made | {"latent_error": float(error[:, AT].mean())}
