@@ -65,7 +65,8 @@ def make_starts(config: MakeStartsConfig) -> Path:
     contexts: Iterator[Context]
     if config.data is not None:
         folders = [EpisodeStore(each) for each in (config.data, *config.also)]
-        contexts = itertools.chain.from_iterable(log_contexts(store, config.frames, config.every) for store in folders)
+        cut = (log_contexts(store, config.frames, config.every, cameras=list(world.cameras)) for store in folders)
+        contexts = itertools.chain.from_iterable(cut)
         total = None
     else:
         scenarios = config.scenarios or list_scenarios()

@@ -5,13 +5,13 @@ Axis legend: h, w, c of a camera frame.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from worldsim.types import COMMANDS, EGO_FIELDS, CameraSpec, FloatArray
+from worldsim.types import COMMANDS, EGO_FIELDS, CameraSpec, FloatArray, FrameArray
 
 from .rewards import WEIGHTS
 
@@ -67,6 +67,12 @@ def observation_space(cameras: Mapping[str, CameraSpec]) -> gym.spaces.Dict:
 def camera_keys(cameras: Mapping[str, CameraSpec]) -> list[str]:
     """Observation keys of cameras, in their order."""
     return ["camera" if i == 0 else f"camera_{name}" for i, name in enumerate(cameras)]
+
+
+def side_by_side(frames: Sequence[FrameArray], cameras: Mapping[str, CameraSpec]) -> FrameArray:
+    """The pictures (..., h, w, 3) of ``cameras``, of one height, as one; what looks further left is further left."""
+    order = sorted(range(len(frames)), key=lambda i: -list(cameras.values())[i].yaw_rad)
+    return frames[0] if len(frames) == 1 else np.concatenate([frames[i] for i in order], axis=-2)
 
 
 def check_action(action: Any, batch: tuple[int, ...] = ()) -> FloatArray:

@@ -59,7 +59,7 @@ class Futures:
     @property
     def frames(self) -> FrameArray:
         """What each driver sees, (b, h, w, 3)."""
-        return self.core.drives.frames
+        return self.core.drives.frames[:, 0]  # the main view
 
     def step(self, wheel: FloatArray, passes: int) -> FloatArray:
         """Advance all drives, drawing frames in so many passes; the actions (b, 2) that were taken."""

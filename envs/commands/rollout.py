@@ -16,6 +16,7 @@ from worldsim.types import EGO_FIELDS, FRAME_RATE_HZ, FrameArray
 
 from ..learned.drive import DriveEnv
 from ..learned.settings import STARTS
+from ..spaces import camera_keys, side_by_side
 from .drivers import ACTIONS_PREFIX, DRIVERS, make_driver
 
 SPEED, STEERING = EGO_FIELDS.index("speed_mps"), EGO_FIELDS.index("steering")
@@ -32,6 +33,7 @@ class RolloutConfig:
     world: str = option(DEFAULT_WORLD, "world to drive: a name that ships, or a folder")
     start: str = option("auto", f"how the drive begins: {', '.join(STARTS)}")
     caption: str | None = option(None, "describe the scene in words instead; needs the extra `text`")
+    size: tuple[int, int] | None = option(None, "height and width of the picture, as [128,256]; none: the world's own")
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...; fewer are faster")
     readings: bool = option(True, "show time, speed, steering and trust above the picture")
     seed: int = option(0, "chooses the start and what is left to chance")
@@ -55,21 +57,28 @@ class Rolled:
 
 def rollout(config: RolloutConfig) -> Rolled:
     """Drive and write the video; Ctrl-C keeps what was driven. ValueError for an unknown world, scenario or driver."""
-    env = DriveEnv(config.scenario, world=config.world, start=config.start, caption=config.caption, steps=config.steps)
+    env = DriveEnv(
+        config.scenario, world=config.world, start=config.start, caption=config.caption, steps=config.steps,
+        size=config.size,
+    )  # fmt: skip
     observation, info = env.reset(seed=config.seed)
     driver = make_driver(config.driver, env.target_speed_mps)
     trust, interrupted = [info["trust"]], False
     with open_video(config.out, FRAME_RATE_HZ) as video:
-        video.add(shot(observation["camera"], info, config.readings))
+        video.add(shot(_pictures(observation, env), info, config.readings))
         try:
             for _ in tqdm(range(round(config.seconds * FRAME_RATE_HZ)), desc="driving", unit=" steps"):
                 observation, _, _, _, info = env.step(driver.act(info))
-                video.add(shot(observation["camera"], info, config.readings))
+                video.add(shot(_pictures(observation, env), info, config.readings))
                 trust.append(info["trust"])
         except KeyboardInterrupt:
             interrupted = True
     driven_s = (len(trust) - 1) / FRAME_RATE_HZ
     return Rolled(config.out, driven_s, sum(trust) / len(trust), interrupted)
+
+
+def _pictures(observation: dict[str, Any], env: DriveEnv) -> FrameArray:
+    return side_by_side([observation[key] for key in camera_keys(env.cameras)], env.cameras)
 
 
 def shot(frame: FrameArray, info: dict[str, Any], strip: bool) -> FrameArray:

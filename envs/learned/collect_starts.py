@@ -1,6 +1,6 @@
 """Making a bank of start contexts: from drives in the reference world, or from held-out episodes of a log.
 
-Axis legend: t frames of a context, h w c of a frame, m motion, e ego, l labels.
+Axis legend: t frames of a context, v views, h w c of a picture, m motion, e ego, l labels.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 
 from worldsim.data.store import EpisodeStore
 from worldsim.engine.starts import StartArrays, StartBank, StartRecord, latents_hash
+from worldsim.errors import choose
 from worldsim.text import TEXT_DIM, TextEncoder, TextEncoderMissing
 from worldsim.types import (
     FRAME_RATE_HZ,
@@ -33,7 +34,8 @@ from worldsim.world_model import WorldModel
 from ..kinematics import fitted_wheelbase
 from ..reference.roadcam import RoadCamEnv
 from ..scenario import TARGET_SPEED_MPS, Scenario
-from .settings import camera_of
+from ..spaces import camera_keys
+from .settings import cameras_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class Context:
 
     record: StartRecord
     fields: SceneFields
-    frames: FrameArray  # (t, h, w, 3)
+    frames: FrameArray  # (t, v, h, w, 3)
     motion: FloatArray  # (t, m)
     ego: FloatArray  # (t, e)
     action: FloatArray  # (t, 2)
@@ -73,7 +75,7 @@ def drive_contexts(
     first_seed: int = FIRST_SEED,
 ) -> Iterator[Context]:
     """Contexts of drives in the reference world, ``per_scenario`` each; a drive that ends too soon is left out."""
-    env = RoadCamEnv(cameras={"front": camera_of(world)})
+    env = RoadCamEnv(cameras=cameras_of(world))
     for place, scenario in enumerate(scenarios):
         seed, made = first_seed + _SEEDS_PER_SCENARIO * place, 0
         while made < per_scenario:
@@ -87,14 +89,17 @@ def drive_contexts(
 
 
 def log_contexts(
-    store: EpisodeStore, frames: int = CONTEXT_FRAMES, every: int = 50, split: str = "val"
+    store: EpisodeStore, frames: int = CONTEXT_FRAMES, every: int = 50, split: str = "val", cameras: Sequence[str] = ()
 ) -> Iterator[Context]:
-    """Contexts cut at every ``every``-th frame from the episodes of a split that are long enough."""
+    """Contexts cut at every ``every``-th frame from the episodes of a split that are long enough.
+
+    Of ``cameras``, or of the main view; ValueError, with the nearest name, for one that an episode lacks.
+    """
     for record in store.select(split=split):
         if record.length >= frames:
             episode = store.read(record.index)
             for first in range(0, record.length - frames + 1, every):
-                yield _cut(episode, first, frames)
+                yield _cut(episode, first, frames, cameras)
 
 
 def make_bank(world: WorldModel, contexts: Iterable[Context]) -> StartBank:
@@ -102,7 +107,7 @@ def make_bank(world: WorldModel, contexts: Iterable[Context]) -> StartBank:
     found = list(contexts)
     if not found:
         raise ValueError("starts: expected at least one context of enough frames, got none")
-    latents = torch.stack([world.encode(torch.from_numpy(_resized(world, each.frames))).half().cpu() for each in found])
+    latents = torch.stack([_encoded(world, each.frames).half().cpu() for each in found])
     text, known = _embeddings([each.record.caption for each in found])
 
     def stacked(name: str) -> torch.Tensor:
@@ -163,7 +168,7 @@ def drive_context(env: RoadCamEnv, sit: Sit, scenario: str | Scenario, seed: int
     return Context(
         record=StartRecord(info["scenario"], info["caption"], target, seed),
         fields=info["fields"],
-        frames=np.stack([seen["camera"] for seen in observations]),
+        frames=np.stack([[seen[key] for key in camera_keys(env.cameras)] for seen in observations]),
         motion=_last_unknown(np.stack([each["motion"] for each in (*infos[1:], infos[0])])),
         ego=np.stack([each["ego"] for each in infos]),
         action=_last_unknown(np.stack([*actions, actions[0]])),
@@ -172,8 +177,9 @@ def drive_context(env: RoadCamEnv, sit: Sit, scenario: str | Scenario, seed: int
     )
 
 
-def _cut(episode: Episode, first: int, frames: int) -> Context:
+def _cut(episode: Episode, first: int, frames: int, cameras: Sequence[str]) -> Context:
     rows = slice(first, first + frames)
+    views = [episode.views[choose(name, episode.views, "camera")] for name in cameras] or [episode.frames]
     speeds = episode.ego[:, 0][np.isfinite(episode.ego[:, 0])]
     usual = TARGET_SPEED_MPS.get(episode.fields.road or "", UNKNOWN_SPEED_MPS)
     target = max(float(np.median(speeds)) if len(speeds) else usual, 1.0)
@@ -181,7 +187,7 @@ def _cut(episode: Episode, first: int, frames: int) -> Context:
     return Context(
         record=StartRecord(episode.scenario, episode.caption, target, None, first, wheelbase),
         fields=episode.fields,
-        frames=episode.frames[rows],
+        frames=np.stack([view[rows] for view in views], axis=1),
         motion=_last_unknown(episode.motion[rows]),
         ego=episode.ego[rows],
         action=_last_unknown(episode.action[rows]),
@@ -195,12 +201,14 @@ def _last_unknown(rows: FloatArray) -> FloatArray:
     return np.concatenate([rows[:-1], np.full_like(rows[-1:], np.nan)])
 
 
-def _resized(world: WorldModel, frames: FrameArray) -> FrameArray:
-    size = world.config.tokenizer
-    if frames.shape[1:3] == (size.height, size.width):
-        return frames
-    scaled = [cv2.resize(frame, (size.width, size.height), interpolation=cv2.INTER_AREA) for frame in frames]
-    return np.stack(scaled).astype(np.uint8)
+def _encoded(world: WorldModel, frames: FrameArray) -> torch.Tensor:
+    """Latents (t, n, d) of frames (t, v, h, w, 3) of any size."""
+    (t, v), size = frames.shape[:2], (world.config.tokenizer.height, world.config.tokenizer.width)
+    if frames.shape[2:4] != size:
+        pictures = frames.reshape(t * v, *frames.shape[2:])
+        scaled = [cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA) for picture in pictures]
+        frames = np.stack(scaled).astype(np.uint8).reshape(t, v, *size, 3)
+    return world.encode(torch.from_numpy(frames if world.cameras else frames[:, 0]))
 
 
 def _embeddings(captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:

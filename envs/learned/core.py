@@ -1,6 +1,6 @@
 """The one implementation behind ``Drive-v0``: b drives that advance together in the learned world.
 
-Axis legend: b drives, k of them, h w c of a frame, n latent tokens, d latent channels.
+Axis legend: b drives, k of them, v views, h w c of a picture, n latent tokens, d latent channels.
 
 A step: the action becomes ego motion (exactly, ``envs.kinematics``), the engine draws the next frame under that motion,
 its heads say where the vehicle is, and rewards and ends follow from that (``envs.rewards``). A hazard counts, in reward
@@ -35,7 +35,7 @@ from .. import kinematics, rewards, spaces
 from ..events import NOT_STAGED, told
 from .drives import HAZARDS, READING, Drives, Index, objects, read
 from .plan import Plan, Planner
-from .settings import DriveSettings, camera_of
+from .settings import DriveSettings, cameras_of
 
 Bools = npt.NDArray[np.bool_]
 
@@ -58,15 +58,16 @@ class DriveCore:
         self.engine = Engine(self.world, EngineConfig(settings.steps, min(16, c.dynamics.finest_steps)))
         self.planner = Planner(settings, self.bank)
         self.scenarios = self.planner.templates(settings.scenario, count)
-        self.cameras = {"front": camera_of(self.world)}
+        self.cameras = cameras_of(self.world)
+        self.keys = spaces.camera_keys(self.cameras)
         self.observation_space = spaces.observation_space(self.cameras)
         if not settings.pixels:
             shape = (c.dynamics.n_tokens, c.dynamics.latent_dim)
             latents = gym.spaces.Box(-LATENT_RANGE, LATENT_RANGE, shape, np.float32)
-            kept = {key: space for key, space in self.observation_space.items() if key != "camera"}
+            kept = {key: space for key, space in self.observation_space.items() if key not in self.keys}
             self.observation_space = gym.spaces.Dict({"latents": latents, **kept})
-        size = (c.tokenizer.height, c.tokenizer.width) if settings.pixels else (0, 0)
-        self.drives = Drives.blank(self.engine, count, size)
+        shape = (c.tokenizer.height, c.tokenizer.width) if settings.pixels else (0, 0)
+        self.drives = Drives.blank(self.engine, count, (len(self.cameras), *shape))
         self.began = False
 
     # --- advancing ----------------------------------------------------------------------------------------------
@@ -164,9 +165,14 @@ class DriveCore:
         return Scene(*(x.to(self.world.device) for x in (fields, text, known)))
 
     def _frames(self, latents: Tensor) -> FrameArray:
+        """(k, v, h, w, 3); no pixels where none are wanted."""
         if not self.settings.pixels:
-            return np.zeros((len(latents), 0, 0, 3), np.uint8)
-        return self.engine.decode(latents).cpu().numpy()
+            return np.zeros((len(latents), len(self.cameras), 0, 0, 3), np.uint8)
+        return self._decoded(latents)
+
+    def _decoded(self, latents: Tensor) -> FrameArray:
+        frames = self.engine.decode(latents).cpu().numpy()
+        return frames if self.world.cameras else frames[:, None]
 
     # --- what is seen -------------------------------------------------------------------------------------------
 
@@ -174,7 +180,7 @@ class DriveCore:
         """The observation of every drive, arrays (b, ...) of their own."""
         d = self.drives
         if self.settings.pixels:
-            seen: dict[str, Any] = {"camera": d.frames.copy()}
+            seen: dict[str, Any] = {key: d.frames[:, view].copy() for view, key in enumerate(self.keys)}
         else:
             seen = {"latents": d.latents.float().clamp(-LATENT_RANGE, LATENT_RANGE).cpu().numpy()}
         return seen | {"ego": d.ego.astype(np.float32), "command": d.command.copy()}
@@ -224,9 +230,10 @@ class DriveCore:
         return {name: self.drives.said(name).copy() for name in ("offroad_soon", "collision_soon")}
 
     def pictures(self) -> list[FrameArray]:
-        """Each drive's present frame, enlarged, (h, w, 3)."""
+        """Each drive's present frame, enlarged, (h, w, 3); several views side by side."""
         d = self.drives
-        frames = d.frames if self.settings.pixels else self.engine.decode(d.latents).cpu().numpy()
+        views = d.frames if self.settings.pixels else self._decoded(d.latents)
+        frames = spaces.side_by_side(list(views.swapaxes(0, 1)), self.cameras)
         size = (frames.shape[2] * VIEW_SCALE, frames.shape[1] * VIEW_SCALE)
         return [np.asarray(cv2.resize(f, size, interpolation=cv2.INTER_CUBIC), np.uint8) for f in frames]
 

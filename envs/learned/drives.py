@@ -1,6 +1,6 @@
 """The state of b learned drives as a value: copied, selected, written back.
 
-Axis legend: b drives, h w c of a frame, n latent tokens, d latent channels, r head outputs.
+Axis legend: b drives, v views, h w c of a picture, n latent tokens, d latent channels, r head outputs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Drives:
 
     rollout: RolloutState
     latents: Tensor  # (b, n, d) standardised, of the present frame
-    frames: FrameArray  # (b, h, w, 3), or (b, 0, 0, 3) where no pixels are wanted
+    frames: FrameArray  # (b, v, h, w, 3), or (b, v, 0, 0, 3) where no pixels are wanted
     ego: Array  # (b, e)
     pose: Array  # (b, 3) x, y, yaw from where the drive began
     motion: FloatArray  # (b, m) that led here; NaN at the start
@@ -56,7 +56,7 @@ class Drives:
         return len(self.step)
 
     @classmethod
-    def blank(cls, engine: Engine, count: int, frame_shape: tuple[int, int]) -> Drives:
+    def blank(cls, engine: Engine, count: int, frame_shape: tuple[int, int, int]) -> Drives:
         """``count`` places for drives; nothing in them means anything yet."""
         c = engine.world.config.dynamics
         rollout = engine.empty(Scene.unknown(count, c.text_dim, engine.world.device), [0] * count)

@@ -12,7 +12,7 @@ from worldsim.checkpoint import DEFAULT_WORLD, load_world, world_folder
 from worldsim.checkpoint import FILE_NAME as WORLD_FILE
 from worldsim.device import check_device
 from worldsim.engine.starts import FILE_NAME as STARTS_FILE
-from worldsim.engine.starts import StartBank
+from worldsim.engine.starts import StartBank, latents_hash
 from worldsim.errors import choose, nearest
 from worldsim.types import FRAME_RATE_HZ, SCENE_VOCABULARY, CameraSpec
 from worldsim.world_model import WorldModel
@@ -44,6 +44,7 @@ class DriveSettings:
     steps: int = 4  # sampling passes a frame: 1, 2, 4, ...
     pixels: bool = True  # False: observe `latents` (n, d) instead of `camera`, and decode nothing
     min_trust: float = 0.0  # truncate when trust, averaged over half a second, falls below
+    size: tuple[int, int] | None = None  # (h, w) of the picture, multiples of 16; None: the world's own
     device: str = "cpu"  # "cuda", "cuda:1", ...
 
     def __post_init__(self) -> None:
@@ -72,36 +73,48 @@ class DriveSettings:
         return {key: getattr(self, key) for key in OVERRIDES if getattr(self, key) is not None}
 
     def open(self) -> tuple[WorldModel, StartBank | None]:
-        """The world model, and its start contexts where there are any.
+        """The world model at the size that is wanted, and its start contexts where there are any.
 
-        Raises ValueError for an unknown or damaged world, or for a bank that was made for another.
+        Raises ValueError for an unknown or damaged world, a size that tokens do not divide, or a bank that was made for
+        another world.
         """
         if isinstance(self.world, WorldModel):
-            world, beside = self.world.to(self.device), None
+            native, beside = self.world.to(self.device), None
         else:
             folder = world_folder(self.world)
-            world = _load(folder, (folder / WORLD_FILE).stat().st_mtime_ns, self.device)
+            native = _load(folder, (folder / WORLD_FILE).stat().st_mtime_ns, self.device)
             beside = folder / STARTS_FILE if (folder / STARTS_FILE).is_file() else None
-        if world.config.frame_rate_hz != FRAME_RATE_HZ:
+        if native.config.frame_rate_hz != FRAME_RATE_HZ:
             raise ValueError(
-                f"Drive-v0: expected a world of {FRAME_RATE_HZ:g} frames/s, got one of {world.config.frame_rate_hz:g}"
+                f"Drive-v0: expected a world of {FRAME_RATE_HZ:g} frames/s, got one of {native.config.frame_rate_hz:g}"
             )
+        world = native if self.size is None else native.at(self.size)
         starts = beside if self.starts is None else self.starts
-        if isinstance(starts, StartBank):
-            return world, starts.made_for(world)
-        bank = StartBank.load(starts, world) if starts is not None else None
-        if bank is None and self.start == "bank":
+        if starts is not None:
+            bank = starts if isinstance(starts, StartBank) else StartBank.load(starts)
+            origin = "this bank" if bank is starts else str(starts)
+            if self.size is None or bank.latents_hash == latents_hash(world):
+                return world, bank.made_for(world, origin)
+            return world, bank.made_for(native, origin).seen_at(native, world)
+        if self.start == "bank":
             raise ValueError(
                 f"start='bank': expected {STARTS_FILE} beside the world, found none; make it with "
                 "`worldsim make-starts`, pass `starts`, or use start='imagine'"
             )
-        return world, bank
+        return world, None
 
 
 @functools.lru_cache(maxsize=2)
 def _load(folder: Path, changed_ns: int, device: str) -> WorldModel:
     """A world from disk, shared by all envs of this process (it is never written to)."""
     return load_world(folder, device)
+
+
+def cameras_of(world: WorldModel) -> dict[str, CameraSpec]:
+    """What a world looks through, by name, at its size; the first is the main view."""
+    size = world.config.tokenizer
+    named = {name: camera.resized(size.width, size.height) for name, camera in world.cameras.items()}
+    return named or {"front": camera_of(world)}
 
 
 def camera_of(world: WorldModel) -> CameraSpec:

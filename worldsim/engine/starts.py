@@ -1,7 +1,7 @@
 """A bank of start contexts: short recorded drives from which rollouts go on.
 
-Axis legend: k starts, t context frames, n latent tokens, d latent channels, m motion, e ego, l labels, f scene fields,
-x text embedding.
+Axis legend: k starts, t context frames, v views, h w image, n latent tokens, d latent channels, m motion, e ego,
+l labels, f scene fields, x text embedding.
 
 A start is the first frames of a drive as the world model sees them, with all that is known of them. Rows follow
 ``worldsim.types``: ``action[t]`` and ``motion[t]`` take frame ``t`` to ``t + 1``; the last row is NaN. The recorded
@@ -13,8 +13,11 @@ standardisation), so that a bank is never read with another world's.
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -100,6 +104,7 @@ class StartBank:
         self.latents_hash, self.frame_rate_hz = latents_hash, frame_rate_hz
         self._scenario = np.array([record.scenario for record in records])
         self._codes = arrays.fields.numpy()
+        self._seen: Callable[[Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -159,7 +164,14 @@ class StartBank:
     def context(self, index: Index) -> tuple[Tensor, Tensor]:
         """What ``Engine.start`` reads: latents (k, t, n, d), and motion (k, t, m) that led *into* each frame."""
         rows = torch.from_numpy(index)
-        return self.arrays.latents[rows].float(), self.arrays.motion[rows].roll(1, dims=1)
+        latents, motion = self.arrays.latents[rows].float(), self.arrays.motion[rows].roll(1, dims=1)
+        return latents if self._seen is None else self._seen(latents), motion
+
+    def seen_at(self, native: WorldModel, world: WorldModel) -> StartBank:
+        """This bank of ``native`` for ``world``, the same at another size: contexts are resized as they are read."""
+        bank = copy.copy(self)
+        bank._seen = functools.partial(_resized, native, world)
+        return bank
 
     def scene(self, index: Index) -> Scene:
         """Fields and caption embeddings of starts (k,)."""
@@ -225,7 +237,24 @@ class StartBank:
                 f"starts: {origin} holds latents {self.latents_hash}, but this world reads {wanted}: it was made for "
                 "another world; make one for this world with `worldsim make-starts`"
             )
+        found, tokens = self.arrays.latents.shape[2], world.config.dynamics.n_tokens
+        if found != tokens:
+            raise ValueError(
+                f"starts: {origin} holds frames of {found} tokens, but this world's are of {tokens}: it was made for "
+                "other cameras; make one for this world with `worldsim make-starts`"
+            )
         return self
+
+
+def _resized(native: WorldModel, world: WorldModel, latents: Tensor) -> Tensor:
+    """Latents (k, t, n, d) of ``native`` as ``world``, the same at another size, sees their frames."""
+    frames = native.decode(latents.to(native.device))  # k t (v) h w 3
+    size = (world.config.tokenizer.height, world.config.tokenizer.width)
+    images = F.interpolate(
+        frames.flatten(0, -4).movedim(-1, 1).float(), size, mode="bilinear", align_corners=False, antialias=True
+    )
+    resized = images.round().clamp(0, 255).to(torch.uint8).movedim(1, -1)
+    return world.encode(resized.reshape(*frames.shape[:-3], *size, 3))
 
 
 def _file(folder: Path | str) -> Path:
