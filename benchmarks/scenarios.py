@@ -1,9 +1,10 @@
-"""Do words make the scenario? `python -m benchmarks.scenarios [--quick] [--prompts FILE]`
+"""Do words make the scenario, and which fail? `python -m benchmarks.scenarios [--quick] [--prompts FILE] [--search N]`
 
 Prompts of ``benchmarks/data/prompts.jsonl``, in English and Chinese, are read by the scene parser and compared with
 what their writer says that they ask for: values of the scene, events (kind, side, vehicle, time, order), and the parts
 that cannot be had and must be reported. A value counts wherever the prompt asks for it or the parser says that it
-does, so that neither a miss nor an invention goes unseen. The last line is one JSON object.
+does, so that neither a miss nor an invention goes unseen. Then scenes are searched for in which an agent fails. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from envs.words import GrammarParser, SceneWish
 from envs.words.neighbours import ByLetters
 
 from .report import ROOT, begin, finish, options, say
+from .searching import search_figures
 
 PROMPTS = ROOT / "benchmarks" / "data" / "prompts.jsonl"
 CLOSE_S = 0.051
 AIM = 0.95
+SEARCH_STEPS = 6000
 
 
 @dataclass
@@ -86,6 +89,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = options("scenarios", "Whether words are read as what they ask for.")
     parser.add_argument("--prompts", type=Path, default=PROMPTS, help="prompts and what they ask for, as JSON lines")
     parser.add_argument("--faults", action="store_true", help="print every prompt that is not read exactly")
+    parser.add_argument(
+        "--search", type=int, help="model steps that the search for failures and chance may each spend; 0: no search "
+        f"(default: {SEARCH_STEPS}, with --quick 0)",
+    )  # fmt: skip
     arguments = begin(parser, argv)
     about, prompts = load(arguments.prompts)
     scores = measure(prompts)
@@ -102,6 +109,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "prompts_status": about["status"],
         "aim": AIM,
     }
+    steps = arguments.search if arguments.search is not None else 0 if arguments.quick else SEARCH_STEPS
+    if steps:
+        figures["search"] = search_figures(arguments, steps)
     return finish(figures, arguments, None)
 
 

@@ -6,13 +6,15 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from envs.scenario import list_scenarios, load_scenario
 from worldsim.cli.command import commands
 from worldsim.config import load
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "docs/quickstart.md", "docs/agents.md", "docs/cockpit.md")
+DOCUMENTS = ("README.md", "docs/quickstart.md", "docs/agents.md", "docs/cockpit.md", "docs/scenarios.md")
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -23,7 +25,7 @@ def blocks(document: str, language: str) -> list[str]:
 def typed() -> list[str]:
     """Every ``worldsim`` command line of the documents, without its comment."""
     lines = [line for name in DOCUMENTS for block in blocks(name, "sh") for line in block.splitlines()]
-    return sorted({" ".join(shlex.split(line, comments=True)) for line in lines if line.startswith("worldsim ")})
+    return sorted({shlex.join(shlex.split(line, comments=True)) for line in lines if line.startswith("worldsim ")})
 
 
 @pytest.mark.parametrize("line", typed())
@@ -48,6 +50,14 @@ def test_the_gymnasium_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(example.strip().splitlines()) <= 10
     exec(example.replace("Drive-v0", "RoadCam-v0").replace("range(100)", "range(5)"), {})
     assert "(64, 128, 3)" in capsys.readouterr().out
+
+
+def test_the_scenario_in_the_documents_is_one(tmp_path: Path) -> None:
+    (text,) = blocks("docs/scenarios.md", "yaml")
+    (tmp_path / "mine.yaml").write_text(text)
+    scenario = load_scenario(tmp_path / "mine.yaml")
+    assert len(scenario.events) == 2 and scenario.concretise(np.random.default_rng(0)).is_concrete
+    assert f"holds {len(list_scenarios())} scenarios" in (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
