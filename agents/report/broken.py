@@ -16,7 +16,7 @@ from worldsim.types import FrameArray
 
 from .looks import Looks
 from .moments import Branches
-from .physics import SOLID_CELLS, departures
+from .physics import EDGE_CELLS, SOLID_CELLS, departures
 
 Rows = npt.NDArray[np.int64]
 Broken = tuple[Rows, FrameArray]
@@ -67,11 +67,13 @@ def someone_vanishes(branches: Branches, looks: Looks) -> Broken:
 
 
 def _cut(branches: Branches, looks: Looks, cut: Callable[[FrameArray, FrameArray], tuple[FrameArray, ...]]) -> Broken:
-    """Branches in which nobody is to be seen, cut with the branch that shows somebody at its largest."""
-    covered = looks.vehicles[:, :, :, 2:-2].sum(axis=(2, 3))  # (r, t), the picture's sides apart
+    """Branches in which nobody is to be seen, cut with the frame that shows somebody at its largest and whole."""
+    cells = looks.vehicles
+    covered = cells.sum(axis=(2, 3))  # (r, t)
+    whole = ~(cells[..., :EDGE_CELLS].any((2, 3)) | cells[..., -EDGE_CELLS:].any((2, 3)) | cells[:, :, -2:].any((2, 3)))
     empty = np.flatnonzero((covered < 2).all(axis=1))[:MOST]
-    row, step = np.unravel_index(int(covered.argmax()), covered.shape)
-    if covered[row, step] < SOLID_CELLS:
+    row, step = np.unravel_index(int((covered * whole).argmax()), covered.shape)
+    if covered[row, step] * whole[row, step] < SOLID_CELLS:
         empty = empty[:0]  # nobody comes near
     near = np.broadcast_to(branches.frames[row, step], branches.frames[row].shape)
     frames = [np.concatenate(cut(branches.frames[each], near)) for each in empty]

@@ -5,6 +5,7 @@ Axis legend: k moments, t frames of a context, h w c of a frame, r branches.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -23,7 +24,8 @@ from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, SceneFields
 
 from .moments import BRANCH_STEPS, FIRST_SEED, Branches, Moment, find_moments
 
-MODEL_PARTS = ("dynamics", "diffusion", "tokenizer", "engine", "evaluation", "text")
+MODEL_PARTS = ("dynamics", "diffusion", "tokenizer", "engine", "text")
+DRIVES = ("minutes.py", "told.py")
 SHOWS = ("command.py", "films.py", "headlines.py", "markdown.py", "page.py", "plots.py", "tables.py")
 CONTEXT_ARRAYS = ("motion", "ego", "action", "labels", "pose", "command")
 
@@ -53,24 +55,31 @@ def cache_folder(name: str = "moments") -> Path:
     return (Path(chosen) if chosen else Path(cache) / "worldsim") / name
 
 
+@functools.cache
 def code_digest() -> str:
     """Names the code that drives the reference world: what was driven by other code is driven anew."""
     folders = [Path(package.__file__ or "").parent for package in (envs, agents)]
     return _digest([*folders[0].rglob("*.py"), folders[1] / "scripted.py", Path(__file__).with_name("moments.py")])
 
 
-def measure_digest() -> str:
-    """Names the code of the reference world, its scenarios, the model and all measures: all that a figure depends on.
-
-    What only shows figures is left out.
-    """
+@functools.cache
+def drive_digest() -> str:
+    """Names the code of the reference world, its scenarios, the model and who drives: all that frames depend on."""
     here, model = Path(__file__).parent, Path(worldsim.__file__ or "").parent
-    files = [file for file in here.glob("*.py") if file.name not in SHOWS]
-    files += (here.parent / "judging").glob("*.py")
+    files = [here / name for name in DRIVES] + list((here.parent / "judging").glob("*.py"))
     for part in MODEL_PARTS:
-        files += [file for file in (model / part).rglob("*") if file.suffix in (".py", ".safetensors")]
-    files += [file for file in Path(str(resources.files("configs"))).glob("scenario/*.yaml")]
+        files += (model / part).rglob("*.py")
+    files += Path(str(resources.files("configs"))).glob("scenario/*.yaml")
     return _digest([*files, model / "world_model.py"], code_digest())
+
+
+@functools.cache
+def measure_digest() -> str:
+    """Names all code that a figure depends on: what drives, and the measures. What only shows figures is left out."""
+    here = Path(__file__).parent
+    files = [file for file in here.glob("*.py") if file.name not in SHOWS]
+    files += [file for file in (Path(worldsim.__file__ or "").parent / "evaluation").iterdir() if file.is_file()]
+    return _digest(files, drive_digest())
 
 
 def _digest(files: Iterable[Path], begin: str = "") -> str:

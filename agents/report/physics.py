@@ -29,6 +29,7 @@ Verdicts = dict[int, bool]
 
 LANE_M, SCALE_M = 1.0, 0.8
 SIZE_LOG, SIZE_SHARE = 0.25, 0.33  # changes of size that are asked about, and how much of them must be seen
+LEAST_GAP_M = 3.0  # nearer than this the vehicle fills the picture, and its size is not to be seen
 NEARER_M = 6.0  # from the bumper to where the camera would see it at its largest
 SOLID_CELLS = 10  # a vehicle of this size, 13 px square, is near enough not to come from nowhere
 EDGE_CELLS, REACH_CELLS = 2, 2
@@ -65,7 +66,7 @@ def lane_keeps_its_width(branches: Branches, looks: Looks, step: int = 15) -> Ve
 def size_follows_distance(branches: Branches, looks: Looks) -> Verdicts:
     """Whoever is ahead grows as the gap closes and shrinks as it opens, by a clear share of what the gap says."""
     gap, seen = branches.label("lead_distance_m"), _steady(looks.lead_distance)
-    asked = known(branches, "lead_distance_m").all(axis=1) & (gap[:, 0] < 30.0)
+    asked = known(branches, "lead_distance_m").all(axis=1) & (gap[:, 0] < 30.0) & (gap.min(axis=1) > LEAST_GAP_M)
     asked &= np.isin(branches.name, ("keep", "brake", "accelerate"))
     found: Verdicts = {}
     for row in np.flatnonzero(asked):

@@ -75,7 +75,7 @@ def rank(subject: Subject, policies: Sequence[str] = (), workers: int = 0) -> di
         "reference": (Venue(REFERENCE, subject.model), suite),
         "ceiling": (Venue(REFERENCE, subject.model), other),  # the reference world, other seeds
     }
-    rounds = subject.folder / "judging" / kept.measure_digest()
+    rounds = subject.folder / "judging" / kept.drive_digest()
     played = {
         place: Judge(venue, rounds, drives, workers).outcomes(names, sizes.drives)
         for place, (venue, drives) in places.items()
