@@ -14,7 +14,14 @@ from worldsim.cli.command import commands
 from worldsim.config import load
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "docs/quickstart.md", "docs/agents.md", "docs/cockpit.md", "docs/scenarios.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/agents.md",
+    "docs/cockpit.md",
+    "docs/scenarios.md",
+    "docs/evaluation.md",
+)
 
 
 def blocks(document: str, language: str) -> list[str]:
