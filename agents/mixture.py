@@ -128,6 +128,51 @@ class DrifterDriver(_EpisodicDriver):
         return _clipped(wheel, float(pedal))
 
 
+class SwerverDriver(ScriptedDriver):
+    """Swings to and fro by a will of its own, quickly or slowly, and is drawn back to the lane more or less.
+
+    How the vehicle turns then says nothing of how the road does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=0.0), "swerver")
+
+    def reset(self, env: Any, rng: np.random.Generator) -> None:
+        """Begin a drive with swings of its own width and pace."""
+        super().reset(env, rng)
+        self.swing = float(rng.normal())
+        self.width = float(rng.uniform(0.3, 1.0))
+        self.pace_s = float(np.exp(rng.uniform(np.log(0.2), np.log(3.0))))
+        self.hold = float(rng.uniform(0.05, 0.4))
+
+    def act(self) -> FloatArray:
+        """The good driver's wheel, held more loosely, and an Ornstein-Uhlenbeck swing of it."""
+        steering, pedal = super().act()
+        self.swing += -self.swing * _STEP_S / self.pace_s + np.sqrt(2 * _STEP_S / self.pace_s) * self.rng.normal()
+        return _clipped(self.hold * float(steering) + self.width * self.swing, float(pedal))
+
+
+class StrayDriver(_EpisodicDriver):
+    """Turns its back on the road: drives where it likes, over lanes and verge, and seldom finds its way back."""
+
+    calm_s = (0.2, 2.0)
+    wild_s = (3.0, 9.0)
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=0.0), "stray")
+
+    def begin(self) -> None:
+        """Choose a turn, and how often it changes."""
+        self.change_s = float(np.exp(self.rng.uniform(np.log(0.3), np.log(4.0))))
+        self.turn = float(self.rng.normal(0.0, 0.6))
+
+    def misbehave(self) -> FloatArray:
+        """Hold the turn until another comes to mind; pedals as a good driver's."""
+        if self.rng.random() < _STEP_S / self.change_s:
+            self.turn = float(self.rng.normal(0.0, 0.6))
+        return _clipped(self.turn, float(ScriptedDriver.act(self)[1]))
+
+
 class OffroadDriver(_EpisodicDriver):
     """Drifts off the road, gently or sharply, and sometimes comes back."""
 
@@ -198,14 +243,16 @@ AGGRESSIVE = Style(
 )
 
 DRIVERS: dict[str, tuple[float, Callable[[], Driver]]] = {
-    "good": (0.15, ScriptedDriver),
-    "noisy": (0.14, NoisyDriver),
+    "good": (0.13, ScriptedDriver),
+    "noisy": (0.10, NoisyDriver),
     "aggressive": (0.07, lambda: ScriptedDriver(AGGRESSIVE, "aggressive")),
-    "wild": (0.10, WildDriver),
-    "drifter": (0.32, DrifterDriver),
+    "wild": (0.08, WildDriver),
+    "drifter": (0.12, DrifterDriver),
+    "swerver": (0.20, SwerverDriver),
+    "stray": (0.12, StrayDriver),
     "offroad": (0.05, OffroadDriver),
-    "crasher": (0.13, CrasherDriver),
-    "stopper": (0.04, StopperDriver),
+    "crasher": (0.10, CrasherDriver),
+    "stopper": (0.03, StopperDriver),
 }
 """Name -> share of collected episodes, and how to make one."""
 

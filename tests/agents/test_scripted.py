@@ -61,6 +61,17 @@ def test_the_noisy_and_wild_drivers_steer_more_than_the_good_one() -> None:
     assert spread["noisy"] > 2 * spread["good"] and spread["wild"] > 2 * spread["good"]
 
 
+@pytest.mark.parametrize("name", ["swerver", "stray"])
+def test_some_turn_as_the_road_does_not(name: str) -> None:
+    """Where the good driver's heading is the lane's, theirs often is not."""
+    road = Scenario(road="curves", lanes=3, traffic="none")
+    askew = {}
+    for who in ("good", name):
+        headings = np.concatenate([drive(who, road, seed, 120)[0][:, 7] for seed in range(4)])
+        askew[who] = (np.abs(headings) > 0.1).mean()
+    assert askew["good"] < 0.05 and askew[name] > 0.2
+
+
 def test_the_mixture_follows_its_shares() -> None:
     rng = np.random.default_rng(0)
     drawn = Counter(mixture(rng).name for _ in range(3000))
