@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.commands.rollout import shot
-from envs.scenario import Scenario, load_scenario
+from envs.scenario import Scenario, describe, load_scenario
 from envs.scenario_files import plain_scenario, write_scenario
 from envs.words import GrammarParser
 from worldsim.data.finalize import finalize
@@ -198,8 +198,10 @@ class Generator:
             driver=self.job.driver, seed=seed, source=self.job.place.source, licence=self.job.licence
         )
         trust = np.array([info["trust"] for info in driven.infos], np.float32)
-        boxes = episode.boxes if self.job.place.is_reference else []
-        return dataclasses.replace(episode, signals={"trust": trust}, boxes=boxes)
+        episode = dataclasses.replace(episode, signals={"trust": trust})
+        if self.job.place.is_reference:
+            return episode
+        return dataclasses.replace(episode, boxes=[], caption=describe(episode.fields))  # no event was staged
 
 
 def _generating(job: Job) -> Callable[[int], None]:

@@ -10,7 +10,7 @@ import pytest
 
 from envs.events import EVENTS, KEYS_OF, Event
 from tests.worldsim.data_episodes import make_episode
-from worldsim.data.recaption import CaptionConfig, caption_data, time_of_day
+from worldsim.data.recaption import CaptionConfig, caption_data, facts_of, time_of_day
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
 from worldsim.text.captions import TIME_PHRASES, WEATHER_PHRASES
@@ -85,6 +85,15 @@ def test_what_a_scenario_writes_is_read_back(kind: str) -> None:
             ways = {phrase(wanted, np.random.default_rng(seed)) for seed in range(30)}
             assert len(ways) > 1 and all(side is None or side in way for way in ways)
     assert read_happenings("a road; after 300 m a car cuts in")[0].began_s is None
+
+
+@pytest.mark.parametrize(("source", "told"), [("envs:worldsim/RoadCam-v0", True), ("Drive-v0 with world road", False)])
+def test_what_was_asked_for_counts_where_it_was_staged(tmp_path: Path, source: str, told: bool) -> None:
+    words = "driving on a highway; after 5 s a truck cuts in from the left"
+    episode = dataclasses.replace(make_episode(30), happenings=None, caption=words, source=source)
+    EpisodeWriter(tmp_path, fps=10.0).write(episode, 0)
+    store = EpisodeStore(tmp_path)
+    assert bool(facts_of(store, store.records[0]).happenings) is told
 
 
 def test_three_lengths_many_ways_from_the_seed() -> None:

@@ -29,6 +29,9 @@ from worldsim.types import Captions, FrameArray
 NIGHT_BELOW, DAY_ABOVE = 55.0, 130.0
 """Mean luma of the upper third; of seven real clips all but one of the day lie above, the one of the night below."""
 
+STAGES = "RoadCam-v0"
+"""What the source of an episode names if its world stages the events of a scenario."""
+
 PROBES = (0.1, 0.5, 0.9)  # shares of a drive at which its pictures are looked at
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -87,12 +90,13 @@ def captions_of(store: EpisodeStore, record: EpisodeRecord, phrasings: int, seed
 def facts_of(store: EpisodeStore, record: EpisodeRecord) -> Facts:
     """What is known of one episode.
 
-    Where the recording does not say what happened, what its scenario asked for does, as its caption has it.
+    Where a recording of the reference world does not say what happened, what its scenario asked for does, as its
+    caption has it; other worlds stage nothing.
     """
     episode = store.read(record.index, frames=False)
     happenings = record.happenings
     if happenings is None:
-        happenings = read_happenings(record.caption)
+        happenings = read_happenings(record.caption) if STAGES in record.source else ()
     fields = record.fields
     if fields.time_of_day is None:
         fields = dataclasses.replace(fields, time_of_day=time_of_day(_probes(store, record)))
