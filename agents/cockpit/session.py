@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from worldsim.errors import choose
+from worldsim.prompting.image import read_image
 from worldsim.types import COMMANDS, EGO_FIELDS, FRAME_RATE_HZ, FrameArray
 
 from . import beginnings, protocol
 from .beginnings import IMAGE, Course
 from .catalogue import Catalogue
 from .futures import Futures
-from .images import read_image
 from .limits import Limits
 from .moments import Moment, Moments
 from .pace import Pace

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from worldsim.diffusion.path import noisy, ramp_weight, velocity
-from worldsim.diffusion.sampler import sample
+from worldsim.diffusion.sampler import resume, sample
 from worldsim.diffusion.shortcut import PAST_SIGNAL, Levels, flow_levels, past_levels, shortcut_levels, shortcut_target
 
 CLEAN = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -40,6 +40,20 @@ def test_sampler_tells_the_network_its_signal_and_step() -> None:
 
     sample(predict, NOISE, steps=4, finest=16)
     assert seen == [(0.0, 2), (0.25, 2), (0.5, 2), (0.75, 2)]
+
+
+def test_a_sampler_that_resumes_takes_the_steps_that_are_left() -> None:
+    seen: list[tuple[float, int]] = []
+
+    def predict(x: torch.Tensor, signal: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        seen.append((float(signal[0, 0]), int(step[0, 0])))
+        return CLEAN
+
+    drawn = resume(predict, noisy(CLEAN, NOISE, torch.full((2, 3), 0.5)), taken=2, steps=4, finest=16)
+    assert seen == [(0.5, 2), (0.75, 2)] and torch.allclose(drawn.latents, CLEAN, atol=1e-5)
+    for taken in (-1, 4):
+        with pytest.raises(ValueError, match="already taken: expected 0 to 3"):
+            resume(predict, NOISE, taken, 4, 16)
 
 
 def test_sampling_steps_must_be_a_power_of_two() -> None:

@@ -148,6 +148,38 @@ def test_memory_is_constant(world: WorldModel) -> None:
     assert state.cache.position.tolist() == [4 * CONTEXT + 1] * 2
 
 
+def test_refining_keeps_as_much_of_the_sketch_as_it_is_told(world: WorldModel) -> None:
+    """From pure noise the sketch does not matter; the more is kept, the nearer to it is what is drawn."""
+    engine = Engine(world, EngineConfig(steps=2, start_steps=8))
+    motion = drive(6)
+    state, _ = engine.start(torch.randn(2, 4, 32, 4, generator=torch.Generator().manual_seed(0)), motion[:, :4],
+                            scene_of(2), [1, 2])  # fmt: skip
+    sketches = [torch.randn(2, 32, 4, generator=torch.Generator().manual_seed(seed)) for seed in (5, 6)]
+
+    def distance(keep: float) -> list[float]:
+        drawn = [engine.refine(state.clone(), sketch, motion[:, 4], keep).latents for sketch in sketches]
+        return [float((drawn[0] - sketches[0]).abs().mean()), float((drawn[0] - drawn[1]).abs().mean())]
+
+    assert distance(0.0)[1] == 0.0 and distance(0.875)[0] < distance(0.5)[0]
+    with pytest.raises(ValueError, match=r"keep, a signal level in \[0, 1\), got 1"):
+        engine.refine(state, sketches[0], motion[:, 4], 1.0)
+
+
+def test_redrawing_in_the_same_scene_is_refining_what_was_seen(world: WorldModel) -> None:
+    """What both memories expect alike cancels; then each remembers its own frame."""
+    engine = Engine(world, EngineConfig(steps=2, start_steps=8, start_guidance=1.0))
+    seen = torch.randn(2, 32, 4, generator=torch.Generator().manual_seed(0))
+    nothing = torch.full((2, len(MOTION_FIELDS)), float("nan"))
+    state, source, plain = (engine.empty(scene_of(2), [1, 2]) for _ in range(3))
+    drawn = engine.redraw(state, source, seen, nothing, 0.5).latents
+    engine._noise(plain)  # redrawing draws the noise of its expectations first
+    assert torch.allclose(drawn, engine.refine(plain, seen, nothing, 0.5).latents, atol=1e-4)
+    assert state.cache.position.tolist() == source.cache.position.tolist() == [1, 1]
+    elsewhere = engine.empty(scene_of(2).select(torch.tensor([1, 0])), [1, 2])
+    other = engine.redraw(elsewhere, engine.empty(scene_of(2), [1, 2]), seen, nothing, 0.5).latents
+    assert not torch.allclose(drawn, other, atol=1e-2)
+
+
 def test_bad_settings_and_shapes_are_refused(world: WorldModel) -> None:
     with pytest.raises(ValueError, match=r"sampling steps: expected one of \[1, 2, 4, 8\], got 3"):
         Engine(world, EngineConfig(steps=3))

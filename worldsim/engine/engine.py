@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from worldsim.diffusion.path import noisy
-from worldsim.diffusion.sampler import check_steps, sample
+from worldsim.diffusion.sampler import check_steps, resume, sample
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.heads import StateHeads, StateReading
 from worldsim.dynamics.transformer import Previous
@@ -105,8 +105,45 @@ class Engine:
     @torch.no_grad()
     def step(self, state: RolloutState, motion: Tensor, command: Tensor | None = None) -> Step:
         """Advance ``state`` in place by one frame under ``motion`` (b, m) and route ``command`` (b,)."""
-        self._check_motion(motion, (len(state),))
         return self._draw(state, motion, command, self.config.steps, self.config.guidance)
+
+    @torch.no_grad()
+    def refine(
+        self, state: RolloutState, latents: Tensor, motion: Tensor, keep: float, command: Tensor | None = None
+    ) -> Step:
+        """Advance ``state`` in place by a frame that is drawn over a sketch of it: latents (b, n, d), motion (b, m).
+
+        The sketch is noised to signal level ``keep`` in [0, 1) and drawn on from there (SDEdit): 0 ignores it, near 1
+        little is changed. ``keep`` is rounded to a sixteenth, or whatever ``start_steps`` allows. Trust then tells of
+        what was drawn alone.
+        """
+        condition = self._turned_to(state, motion, command)
+        return self._draw_over(state, latents, condition, self._steps_taken(keep))
+
+    @torch.no_grad()
+    def redraw(
+        self,
+        state: RolloutState,
+        source: RolloutState,
+        latents: Tensor,
+        motion: Tensor,
+        keep: float,
+        command: Tensor | None = None,
+    ) -> Step:
+        """Advance ``state`` in place by a frame that was seen in another scene, ``source``'s, which advances with it.
+
+        The sketch of ``refine`` is what ``state`` expects, and to it what was seen, latents (b, n, d), less what
+        ``source`` expected. Where the two expect the same it is what was seen; where the scenes look different, it is
+        that difference that changes, and what nobody could expect stays where it is.
+        """
+        taken = self._steps_taken(keep)
+        condition, before = self._turned_to(state, motion, command), self._turned_to(source, motion, command)
+        noise = self._noise(state)
+        guidance = self.config.guidance if bool((state.cache.position > 0).all()) else self.config.start_guidance
+        expected = self._expected(state, condition, noise, guidance)
+        unforeseen = latents[:, None] - self._expected(source, before, noise, 1.0)
+        self._remember(source, latents, latents, before)
+        return self._draw_over(state, (expected + unforeseen)[:, 0], condition, taken)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -114,11 +151,39 @@ class Engine:
         return self.world.decode(latents)
 
     def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
-        condition = self._condition(motion, command)
-        state.previous = self.world.dynamics.moved_by(state.previous, condition)  # once for all passes
+        condition = self._turned_to(state, motion, command)
         predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
         drawn = sample(predict, self._noise(state), steps, self.finest)
         return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+
+    def _draw_over(self, state: RolloutState, latents: Tensor, condition: FrameCondition, taken: int) -> Step:
+        steps = self.config.start_steps
+        signal = torch.full_like(condition.signal, taken / steps)
+        noised = noisy(latents[:, None], self._noise(state), signal)
+        predict = denoiser(
+            self.world.dynamics, condition, state.scene, state.previous, state.cache, self.config.guidance
+        )
+        drawn = resume(predict, noised, taken, steps, self.finest)
+        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+
+    def _expected(self, state: RolloutState, condition: FrameCondition, noise: Tensor, guidance: float) -> Tensor:
+        """The mean (b, 1, n, d) of what may come next, before anything of it is drawn."""
+        predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
+        return predict(noise, torch.zeros_like(condition.signal), condition.step)
+
+    def _steps_taken(self, keep: float) -> int:
+        """How many of ``start_steps`` are spared by what is kept."""
+        taken = round(keep * self.config.start_steps) if 0.0 <= keep < 1.0 else -1
+        if taken < 0:
+            raise ValueError(f"Engine: expected keep, a signal level in [0, 1), got {keep}")
+        return min(taken, self.config.start_steps - 1)
+
+    def _turned_to(self, state: RolloutState, motion: Tensor, command: Tensor | None) -> FrameCondition:
+        """The conditions of the next frame, with the frame before moved as they say: once for all passes."""
+        self._check_motion(motion, (len(state),))
+        condition = self._condition(motion, command)
+        state.previous = self.world.dynamics.moved_by(state.previous, condition)
+        return condition
 
     def _remember(self, state: RolloutState, latents: Tensor, guess: Tensor, condition: FrameCondition) -> Step:
         """Write a frame into the past; ``guess`` is what was expected before it was drawn."""

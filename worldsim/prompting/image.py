@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,6 +18,21 @@ from worldsim.types import FrameArray
 FORMATS = ("PNG", "JPEG", "WEBP")
 EXPECTED = "image: expected a PNG, JPEG or WebP picture"
 SMALLEST = 16  # pixels of a side
+MOST_PIXELS, MOST_BYTES = 100_000_000, 200_000_000
+
+
+def open_image(path: Path, height: int, width: int) -> FrameArray:
+    """The middle of a picture on disk at the shape of a frame, (h, w, 3). ValueError, naming the file, as below."""
+    if not path.is_file():
+        raise ValueError(f"image: expected a PNG, JPEG or WebP picture at {path}, but there is no such file")
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(
+            f"image: {path}: expected at most {MOST_BYTES / 1e6:g} MB, got {path.stat().st_size / 1e6:.0f}"
+        )
+    try:
+        return read_image(path.read_bytes(), height, width, MOST_PIXELS)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_image(content: bytes, height: int, width: int, most_pixels: int) -> FrameArray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.cockpit.images import read_image
+from worldsim.prompting.image import read_image
 
 
 def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
