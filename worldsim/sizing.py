@@ -58,7 +58,8 @@ def dynamics_flops(config: DynamicsConfig, frames: int = 1, attended: int | None
     time_layers = config.layers // config.time_every
     blocks = config.layers * (space + mlp + 2 * modulation) + time_layers * (time + modulation)
     read = 3 if config.warp_width else 2
-    ends = warp_flops(config) + 2 * n * read * d * w + 2 * n * w * d + 2 * w * (w + len(HEAD_FIELDS))
+    drawn = 2 if config.warp_width else 1  # what is drawn anew, and how much is carried along
+    ends = warp_flops(config) + 2 * n * read * d * w + drawn * 2 * n * w * d + 2 * w * (w + len(HEAD_FIELDS))
     condition = 2 * c * (SIGNAL_FEATURES + 3 * len(MOTION_FIELDS) + 2 * c)
     once = 2 * n * PLACE_FEATURES * w + 2 * config.text_dim * c
     return frames * (blocks + ends + condition) + once

@@ -13,12 +13,15 @@ import torch
 from envs.reference.camera.projection import Pinhole, ego_to_world
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
+from worldsim.diffusion.shortcut import Levels
+from worldsim.dynamics.conditioning import FrameCondition
 from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.dynamics.transformer import Dynamics
 from worldsim.training.ego_warp import EgoWarpConfig, Picture, draw_motion, fit_ego_warp, source_pixels, warp
 from worldsim.types import CameraSpec
 
 from .data_episodes import make_episode
+from .test_dynamics import clip_batch
 from .worlds import tiny_config, tiny_world
 
 CAMERA = CameraSpec(pitch_rad=0.1, yaw_rad=0.2, roll_rad=0.03, position_m=(1.2, 0.3, 1.5))
@@ -92,3 +95,26 @@ def test_the_dynamics_reads_it() -> None:
     assert dynamics.warp is not None and dynamics.embed.in_features == 3 * config.latent_dim
     without = Dynamics(replace(config, warp_width=0))
     assert without.warp is None and without.embed.in_features == 2 * config.latent_dim
+
+
+def test_what_is_seen_of_a_frame_is_not_carried_along() -> None:
+    """Of a frame of noise nearly half is carried along at first; nothing of a clean one, or with no motion known."""
+    config = tiny_config().dynamics
+    dynamics = Dynamics(config)
+    assert dynamics.warp is not None and dynamics.carry is not None
+    torch.nn.init.normal_(dynamics.warp.out.weight)
+    batch = clip_batch(config, clips=1, frames=3)
+    levels = Levels(torch.tensor([[0.9, 0.0, 1.0]]), torch.zeros(1, 3, dtype=torch.int64))
+    condition = FrameCondition(levels.signal, levels.step, batch.motion, batch.motion_known, batch.command)
+    told = dynamics(batch.latents, condition, batch.scene).latents
+    torch.nn.init.constant_(dynamics.carry.bias, -100.0)
+    anew = dynamics(batch.latents, condition, batch.scene).latents
+    moved = dynamics.warp(batch.latents[:, :1], batch.motion[:, 1:2], batch.motion_known[:, 1:2], config.views)
+    share = torch.sigmoid(torch.tensor(-0.2))
+    assert torch.allclose(told[:, 1], anew[:, 1] + share * (moved[:, 0] - anew[:, 1]), atol=1e-5)
+    assert torch.equal(told[:, ::2], anew[:, ::2])
+    unknown = replace(condition, motion_known=torch.zeros_like(batch.motion_known))
+    torch.nn.init.constant_(dynamics.carry.bias, 100.0)
+    with_share = dynamics(batch.latents, unknown, batch.scene).latents
+    torch.nn.init.constant_(dynamics.carry.bias, -100.0)
+    assert torch.equal(with_share, dynamics(batch.latents, unknown, batch.scene).latents)
