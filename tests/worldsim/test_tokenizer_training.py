@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from worldsim.training.frames import FrameBank
 from worldsim.training.kernels import KernelMuon
 from worldsim.training.loop import LoopConfig
 from worldsim.training.state import LATEST
-from worldsim.training.tokenizer import TrainTokenizerConfig, train_tokenizer
+from worldsim.training.tokenizer import TrainTokenizerConfig, _Batches, read_frames, train_tokenizer
 from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, Episode, FrameArray
 
 
@@ -136,6 +137,31 @@ def test_a_second_data_set_takes_its_share_of_the_batch(road: Path, tmp_path: Pa
     assert result.step == 6
     with pytest.raises(ValueError, match="leave room"):
         train_tokenizer(config(road, tmp_path / "other", also={str(tmp_path / "tub"): 1.0}))
+
+
+def test_sizes_take_turns_and_are_calibrated_together(road: Path, tmp_path: Path) -> None:
+    """A batch is of one size and of about as many pixels; the tokenizer is saved at the size of the main data set."""
+    small, large = (read_frames(config(road, tmp_path), f"{road}@{size}", "train") for size in ("16x32", "32x64"))
+    batches = _Batches(small, {large: 0.5}, 8, torch.Generator().manual_seed(0))
+    shapes = [batches.draw()[0].shape for _ in range(100)]
+    assert set(shapes) == {(8, 16, 32, 3), (2, 32, 64, 3)} and 30 < shapes.count((2, 32, 64, 3)) < 70
+    assert [kind[0].shape[0] for kind in batches.one_of_each()] == [8, 2]
+    settings = config(road, tmp_path / "run", also={f"{road}@32x64": 0.5})
+    settings.data = f"{road}@16x32"
+    train_tokenizer(settings)
+    tokenizer = load_tokenizer(tmp_path / "run")
+    assert (tokenizer.config.height, tokenizer.config.width) == (16, 32)
+
+
+def test_all_cameras_that_are_named_are_learned_from(tmp_path: Path) -> None:
+    front = episode(0, t=6)
+    left = pictures(6, 32, 64, seed=1)
+    EpisodeWriter(tmp_path / "two", fps=10.0).write(replace(front, views=front.views | {"left": left}), 0)
+    bank = read_frames(config(tmp_path, tmp_path), f"{tmp_path / 'two'}@left+front", "train")
+    assert len(bank) == 12 and [len(boxes) for boxes in bank.boxes] == [0] * 6 + [1] * 6
+    assert np.abs(bank.frames[:6].astype(int) - left).mean() < 10  # what a video keeps of them
+    with pytest.raises(ValueError, match=r"unknown camera 'lft'.*did you mean 'left'"):
+        read_frames(config(tmp_path, tmp_path), f"{tmp_path / 'two'}@lft", "train")
 
 
 def test_a_bank_resizes_frames_with_their_boxes_and_stops_when_full() -> None:

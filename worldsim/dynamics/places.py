@@ -5,6 +5,7 @@ Axis legend: v views, n tokens of a view, w width.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -38,10 +39,11 @@ class ViewEmbedding(nn.Module):
         return (view_features(views, self.weight.device) @ self.weight)[:, None]
 
 
+@functools.lru_cache(maxsize=64)
 def view_features(views: Views, device: torch.device) -> Tensor:
     """Of each view's grid and of its camera's pose and field of view, (v, features).
 
-    Of a camera that is not told all are zero, and so is the last feature, which says that one is.
+    Of a camera that is not told all are zero, and so is the last feature, which says that one is. Not to be written to.
     """
     grid = [math.log2(views.rows), math.log2(views.columns)]
     cameras = [_numbers(camera) for _, camera in views.cameras] or [[0.0] * _CAMERA]

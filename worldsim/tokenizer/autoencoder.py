@@ -110,14 +110,18 @@ class Tokenizer(nn.Module):
         return self.decoder(folded.contiguous(memory_format=torch.channels_last)).float()
 
     @torch.no_grad()
-    def calibrate(self, frames: FrameArray, batch: int = 32) -> None:
-        """Measure mean and spread of the channels anew on ``frames`` (b, h, w, 3): averaged weights need their own."""
+    def calibrate(self, *frames: FrameArray, batch: int = 32) -> None:
+        """Measure mean and spread of the channels anew: averaged weights need their own.
+
+        Each of ``frames`` is (b, h, w, 3), of a size of its own.
+        """
         self.standardise.reset_running_stats()
         before = self.training, self.standardise.momentum
         self.standardise.train().momentum = None  # the plain average over the batches
-        for start in range(0, len(frames), batch):
-            part = torch.from_numpy(frames[start : start + batch]).to(self.device)
-            self.to_latents(images_from_frames(part))
+        for kind in frames:
+            sized = self.at(kind.shape[1], kind.shape[2])
+            for start in range(0, len(kind), batch):
+                sized.to_latents(images_from_frames(torch.from_numpy(kind[start : start + batch]).to(self.device)))
         self.standardise.train(before[0]).momentum = before[1]
 
     @torch.no_grad()

@@ -24,10 +24,9 @@ from worldsim.data.store import EpisodeStore
 from worldsim.diffusion.path import noisy
 from worldsim.diffusion.shortcut import past_levels
 from worldsim.dynamics.ego_warp import EgoWarp
-from worldsim.errors import choose
 from worldsim.tokenizer import Tokenizer
-from worldsim.training.frames import FrameBank
-from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode
+from worldsim.training.frames import FrameBank, seen_by
+from worldsim.types import FRAME_RATE_HZ, CameraSpec
 from worldsim.views import Views
 from worldsim.world_model import LatentScale
 
@@ -208,14 +207,9 @@ def _frames(picture: Picture, config: EgoWarpConfig) -> tuple[FrameBank, CameraS
     chosen = [records[int(i / share)] for i in range(max(1, math.floor(len(records) * share)))]
     size = (tokenizer.config.height, tokenizer.config.width)
     name = picture.camera or chosen[0].videos[0].camera
-    bank = FrameBank((_seen_by(name, episode) for _, episode in store.iterate(chosen)), *size)
+    bank = FrameBank((seen_by(episode, name) for _, episode in store.iterate(chosen)), *size)
     camera = dict(chosen[0].cameras).get(name, CameraSpec())
     return bank, camera.resized(size[1], size[0])
-
-
-def _seen_by(camera: str, episode: Episode) -> Episode:
-    """The episode with one camera alone."""
-    return replace(episode, views={camera: episode.views[choose(camera, episode.views, "camera")]}, boxes=[])
 
 
 def _axes(camera: CameraSpec) -> Tensor:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
 
+from worldsim.errors import choose
 from worldsim.types import Episode, FloatArray, FrameArray
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,11 @@ class FrameBank:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        return self.frames.shape[1], self.frames.shape[2]
+
     def draw(self, batch: int, generator: torch.Generator) -> tuple[FrameArray, list[FloatArray]]:
         """``batch`` frames (b, h, w, 3), drawn evenly with replacement, and their boxes."""
         picked = torch.randint(len(self), (batch,), generator=generator, device=generator.device).tolist()
@@ -51,6 +58,12 @@ class FrameBank:
         """At most ``count`` frames evenly spaced over everything, always the same, and their boxes."""
         picked = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)).tolist()
         return self.frames[picked], [self.boxes[i] for i in picked]
+
+
+def seen_by(episode: Episode, camera: str) -> Episode:
+    """The episode through one of its cameras alone; boxes are known in the main view. ValueError for one it lacks."""
+    frames = episode.views[choose(camera, episode.views, "camera")]
+    return replace(episode, views={camera: frames}, boxes=episode.boxes if frames is episode.frames else [])
 
 
 def _fitted(episode: Episode, height: int, width: int, stride: int) -> tuple[FrameArray, list[FloatArray]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from worldsim.checkpoint import open_tokenizer
+from worldsim.data.encoding import Encoding
 from worldsim.data.store import EpisodeStore
 from worldsim.device import check_device
 from worldsim.storage import write_json
@@ -25,7 +25,7 @@ from worldsim.tokenizer import (
     save_tokenizer,
     vehicle_weights,
 )
-from worldsim.training.frames import FrameBank
+from worldsim.training.frames import FrameBank, seen_by
 from worldsim.training.kernels import KernelMuon
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.precision import autocast, pick_precision
@@ -34,8 +34,6 @@ from worldsim.types import FloatArray, FrameArray
 
 logger = logging.getLogger(__name__)
 
-DrawFn = Callable[[], tuple[FrameArray, list[FloatArray]]]
-
 
 def _loop_defaults() -> LoopConfig:
     return LoopConfig(out="runs/tokenizer", minutes=22.0)
@@ -43,10 +41,14 @@ def _loop_defaults() -> LoopConfig:
 
 @dataclass
 class TrainTokenizerConfig:
-    """Everything the command takes. Validation uses the split "val" of ``data`` alone."""
+    """Everything the command takes. Validation uses the split "val" of ``data`` alone.
+
+    A folder may be followed by @HEIGHTxWIDTH and by @CAMERA+CAMERA, whose pictures are then all learned from. ``data``
+    says which size the tokenizer is saved at; other sizes take turns with it, a batch each.
+    """
 
     data: str = "data/road"  # folder of episodes
-    also: dict[str, float] = field(default_factory=dict)  # further folder: its share of every batch, as {data/tub: 0.1}
+    also: dict[str, float] = field(default_factory=dict)  # further folder: its share of the batches, as {data/tub: 0.1}
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
@@ -75,7 +77,8 @@ def train_tokenizer(
     train = train or read_frames(config, config.data, "train")
     held_out = held_out or read_frames(config, config.data, "val")
     others = {read_frames(config, folder, "train"): share for folder, share in config.also.items()}
-    tokenizer = Tokenizer(config.tokenizer).initialise(torch.Generator().manual_seed(config.loop.seed))
+    sizes = replace(config.tokenizer, height=train.size[0], width=train.size[1])
+    tokenizer = Tokenizer(sizes).initialise(torch.Generator().manual_seed(config.loop.seed))
     if config.start_from:
         tokenizer.load_state_dict(open_tokenizer(config.start_from).state_dict())
     tokenizer.to(config.device)
@@ -83,31 +86,33 @@ def train_tokenizer(
     logger.info("%d training frames, %d held out", len(train), len(held_out))
     frames, boxes = held_out.spread(config.validation_frames)
     fixed = torch.Generator().manual_seed(config.loop.seed)
-    calibration, _ = _batches(train, others, config.validation_frames, fixed)()
+    calibration = [kind[0] for kind in _Batches(train, others, config.validation_frames, fixed).one_of_each()]
     dtype = pick_precision(config.precision, config.device)
 
     def validate(current: TrainState) -> dict[str, float]:
         assert isinstance(current.evaluated, Tokenizer)
         with autocast(dtype, config.device):
-            current.evaluated.calibrate(calibration)
+            current.evaluated.calibrate(*calibration)
             figures = measure(current.evaluated, frames, boxes)
         save_tokenizer(config.loop.out, current.evaluated, figures)
         write_json(Path(config.loop.out) / "report.json", {"step": current.step, **figures})
         return figures
 
-    draw = _batches(train, others, config.batch, state.generator)
-    return run_loop(_step_function(config, tokenizer, draw, state.generator, dtype), state, config.loop, validate)
+    batches = _Batches(train, others, config.batch, state.generator)
+    return run_loop(_step_function(config, tokenizer, batches, dtype), state, config.loop, validate)
 
 
 def read_frames(config: TrainTokenizerConfig, folder: str, split: str) -> FrameBank:
-    """The frames of one split of the data set in ``folder``; of "val", every fifth will do."""
-    store = EpisodeStore(folder)
+    """The frames of one split of the data set in ``folder``, of all cameras it names; of "val", every fifth will do."""
+    encoding = Encoding.parse(folder)
+    store, size = EpisodeStore(encoding.folder), encoding.size or (config.tokenizer.height, config.tokenizer.width)
     records = store.select(split=split)
     read = store.iterate(records, on_error="skip")
     bar = tqdm(read, desc=f"reading {split}", unit=" episodes", total=len(records), disable=not config.loop.progress)
-    episodes = (episode for _, episode in bar)
+    views = encoding.cameras or [""]
+    episodes = (seen_by(episode, name) if name else episode for _, episode in bar for name in views)
     stride = config.frame_stride if split == "train" else max(config.frame_stride, 5)
-    return FrameBank(episodes, config.tokenizer.height, config.tokenizer.width, stride, config.max_frames)
+    return FrameBank(episodes, *size, stride, config.max_frames)
 
 
 def _optimizers(config: TrainTokenizerConfig, tokenizer: Tokenizer) -> list[torch.optim.Optimizer]:
@@ -128,33 +133,60 @@ def _optimizers(config: TrainTokenizerConfig, tokenizer: Tokenizer) -> list[torc
     ]
 
 
-def _batches(main: FrameBank, others: dict[FrameBank, float], batch: int, generator: torch.Generator) -> DrawFn:
-    """Draws frames and boxes: from each of ``others`` its share of the batch, from ``main`` the rest."""
-    counts = {bank: max(1, round(share * batch)) for bank, share in others.items()}
-    counts[main] = batch - sum(counts.values())
-    if counts[main] < 1:
-        raise ValueError(f"also: expected shares that leave room for `data`, got {list(others.values())} of {batch}")
+Batch = tuple[FrameArray, list[FloatArray]]
 
-    def draw() -> tuple[FrameArray, list[FloatArray]]:
-        parts = [bank.draw(count, generator) for bank, count in counts.items()]
+
+class _Batches:
+    """Draws frames of one size (b, h, w, 3) and their boxes, of each bank as often as its share says.
+
+    A batch is as many pixels as ``batch`` frames of ``main``, from every bank of that size its part. Raises ValueError
+    for shares that leave nothing to ``main``.
+    """
+
+    def __init__(self, main: FrameBank, others: dict[FrameBank, float], batch: int, generator: torch.Generator) -> None:
+        self.generator = generator
+        shares = {main: 1.0 - sum(others.values()), **others}
+        sizes = list(dict.fromkeys(bank.size for bank in shares))
+        kinds = [{bank: share for bank, share in shares.items() if bank.size == size} for size in sizes]
+        self.chances = torch.tensor([sum(kind.values()) for kind in kinds])
+        self.counts: list[dict[FrameBank, int]] = []
+        for (height, width), kind in zip(sizes, kinds, strict=True):
+            frames = max(1, round(batch * main.size[0] * main.size[1] / (height * width)))
+            first, *rest = kind
+            counts = {bank: max(1, round(kind[bank] / sum(kind.values()) * frames)) for bank in rest}
+            counts[first] = frames - sum(counts.values())
+            if shares[main] <= 0 or counts[first] < 1:
+                raise ValueError(
+                    f"also: expected shares that leave room for `data`, got {list(others.values())} of {batch}"
+                )
+            self.counts.append(counts)
+
+    def draw(self) -> Batch:
+        """A batch of one size."""
+        if len(self.counts) == 1:
+            return self._draw(self.counts[0])
+        device = self.generator.device
+        return self._draw(self.counts[int(torch.multinomial(self.chances.to(device), 1, generator=self.generator))])
+
+    def one_of_each(self) -> list[Batch]:
+        """A batch of every size."""
+        return [self._draw(counts) for counts in self.counts]
+
+    def _draw(self, counts: dict[FrameBank, int]) -> Batch:
+        parts = [bank.draw(count, self.generator) for bank, count in counts.items()]
         return np.concatenate([frames for frames, _ in parts]), [box for _, boxes in parts for box in boxes]
 
-    return draw
 
-
-def _step_function(
-    config: TrainTokenizerConfig, tokenizer: Tokenizer, draw: DrawFn, generator: torch.Generator, dtype: torch.dtype
-) -> StepFn:
-    height, width = config.tokenizer.height, config.tokenizer.width
-
+def _step_function(config: TrainTokenizerConfig, tokenizer: Tokenizer, batches: _Batches, dtype: torch.dtype) -> StepFn:
     def step(_: int) -> tuple[torch.Tensor, dict[str, float]]:
-        frames, boxes = draw()
+        frames, boxes = batches.draw()
+        height, width = frames.shape[1:3]
         images = images_from_frames(torch.from_numpy(frames).to(config.device))
         weights = None
         if any(map(len, boxes)):
             weights = torch.from_numpy(vehicle_weights(boxes, height, width, config.loss)).to(config.device)
         with autocast(dtype, config.device):
-            copies, _latents = tokenizer(images, generator)
+            copies, _latents = tokenizer.at(height, width)(images, batches.generator)
         loss, terms = reconstruction_loss(copies, images, weights, config.loss)
         return loss, {name: float(value.detach()) for name, value in terms.items()}
 
