@@ -14,10 +14,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from agents.report import counterfactuals, kept
 from agents.report.moments import Branches
+from agents.report.progress import bar
+from agents.report.tables import SHARES
 from agents.report.told import Told, draw_branches, ticks_of, watch_branches
 from envs.learned.settings import camera_of
 from worldsim.checkpoint import load_world
@@ -30,13 +31,6 @@ from .report import begin, finish, options, say
 
 COUNTS = {"bend": 24, "straight": 12, "lead": 24}
 QUICK = {"bend": 6, "straight": 2, "lead": 6}
-SHARES = {
-    "lane_turns_when_coasting_in_bends": "lane turns, coasting in bends",
-    "lane_turns_in_swerves": "lane turns, swerves",
-    "lane_shifts_when_coasting_in_bends": "lane shifts, coasting in bends",
-    "lane_shifts_in_swerves": "lane shifts, swerves",
-    "lead_nears_or_leaves_with_pedals": "lead nears or leaves, pedals",
-}
 SHOWN_STEPS = (0, 10, 20, 30)
 
 
@@ -49,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     counts = QUICK if arguments.quick else COUNTS
     if arguments.episodes:
         counts = dict.fromkeys(counts, arguments.episodes)
-    with tqdm(total=sum(counts.values()), desc="driving the reference", leave=False) as bar:
-        moments, branches = kept.moments(counts, camera_of(engine.world), bar.update)
+    with bar("driving the reference", sum(counts.values())) as tick:
+        moments, branches = kept.moments(counts, camera_of(engine.world), tick)
     encoder, ticks = TextEncoder(), ticks_of(branches)
-    with tqdm(total=ticks, desc="drawing branches", leave=False) as bar:
-        drawn = draw_branches(engine, moments, branches, arguments.seed, encoder, bar.update)
-    with tqdm(total=ticks, desc="watching true branches", leave=False) as bar:
-        watched = watch_branches(engine, moments, branches, arguments.seed, encoder, bar.update)
+    with bar("drawing branches", ticks) as tick:
+        drawn = draw_branches(engine, moments, branches, arguments.seed, encoder, tick)
+    with bar("watching true branches", ticks) as tick:
+        watched = watch_branches(engine, moments, branches, arguments.seed, encoder, tick)
     model, floor = (counterfactuals.figures(moments, branches, told) for told in (drawn, watched))
     table(model, floor)
     picture = save_png(arguments.out / "counterfactuals.png", strip(engine, branches, drawn))

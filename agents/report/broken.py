@@ -46,9 +46,9 @@ def lane_leaves(branches: Branches, looks: Looks) -> Broken:
     return _shown_as(branches, {"keep": "left_hard"})
 
 
-def lanes_too_narrow(branches: Branches, looks: Looks) -> Broken:
-    """Who moves a little aside sees what who swerves hard would see."""
-    return _shown_as(branches, {"left": "left_hard", "right": "right_hard"})
+def aside_unseen(branches: Branches, looks: Looks) -> Broken:
+    """Who moves aside sees what who keeps the lane would see: as if the lane were endlessly wide."""
+    return _shown_as(branches, {"left": "keep", "right": "keep"})
 
 
 def size_against_distance(branches: Branches, looks: Looks) -> Broken:
@@ -95,7 +95,7 @@ def returns_on_the_right(branches: Branches, looks: Looks) -> Broken:
 
 
 BROKEN: dict[str, Callable[[Branches, Looks], Broken]] = {
-    "lane_stays": lane_leaves, "lane_width": lanes_too_narrow, "size_distance": size_against_distance,
+    "lane_stays": lane_leaves, "lane_width": aside_unseen, "size_distance": size_against_distance,
     "no_birth": someone_is_born, "no_vanishing": someone_vanishes, "left_stays_left": returns_on_the_right,
 }  # fmt: skip
 """Probe -> the world in which it must fail; ``looks`` are those of the true frames."""

@@ -200,7 +200,8 @@ HEADLINES: dict[str, Headline] = {
     **{
         f"physics.{name}": Headline(words, _at("physics", "model", name), _at("physics", "reference", name))
         for name, words in {
-            "lane_stays": "the lane and the lanes beside it stay", "lane_width": "a lane keeps its width",
+            "lane_stays": "the lane and the lanes beside it stay",
+            "lane_width": "a lane keeps its width: who moves aside is seen to",
             "size_distance": "whoever is ahead grows as the gap closes", "no_birth": "nobody is born in view",
             "no_vanishing": "nobody vanishes in view",
             "left_stays_left": "who leaves on the left does not return on the right",

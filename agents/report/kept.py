@@ -74,12 +74,17 @@ def drive_digest() -> str:
 
 
 @functools.cache
+def look_digest() -> str:
+    """Names the code and weights by which frames are looked at."""
+    evaluation = Path(worldsim.__file__ or "").parent / "evaluation"
+    files = [file for file in evaluation.iterdir() if file.suffix in (".py", ".safetensors")]
+    return _digest([*files, Path(__file__).with_name("looks.py")], drive_digest())
+
+
+@functools.cache
 def measure_digest() -> str:
-    """Names all code that a figure depends on: what drives, and the measures. What only shows figures is left out."""
-    here = Path(__file__).parent
-    files = [file for file in here.glob("*.py") if file.name not in SHOWS]
-    files += [file for file in (Path(worldsim.__file__ or "").parent / "evaluation").iterdir() if file.is_file()]
-    return _digest(files, drive_digest())
+    """Names all code that a figure depends on. What only shows figures is left out."""
+    return _digest([file for file in Path(__file__).parent.glob("*.py") if file.name not in SHOWS], look_digest())
 
 
 def _digest(files: Iterable[Path], begin: str = "") -> str:

@@ -27,7 +27,8 @@ Bools = npt.NDArray[np.bool_]
 Verdicts = dict[int, bool]
 """Row of a branch -> whether it passed; rows that cannot be asked are not there."""
 
-LANE_M, SCALE_M = 1.0, 0.8
+LANE_M = 1.0
+ASIDE_M, ASIDE_SHARES = 0.5, (0.33, 2.5)  # moves to the side that are asked about, and the shares of them to be seen
 SIZE_LOG, SIZE_SHARE = 0.25, 0.33  # changes of size that are asked about, and how much of them must be seen
 LEAST_GAP_M = 3.0  # nearer than this the vehicle fills the picture, and its size is not to be seen
 NEARER_M = 6.0  # from the bumper to where the camera would see it at its largest
@@ -55,12 +56,13 @@ def _unsure(chance: npt.NDArray[Any]) -> bool:
 
 
 def lane_keeps_its_width(branches: Branches, looks: Looks, step: int = 15) -> Verdicts:
-    """A car that moves half a lane aside is seen half a lane aside: lanes are as wide as they were."""
+    """A car that moves aside in its lane is seen about as far aside: lanes are as wide as they were."""
     offset, true = _steady(looks.lane_offset), branches.label("lane_offset_m")
     valid = known(branches, "lane_offset_m")[:, step]
     rows = np.flatnonzero(np.isin(branches.name, ("left", "right")) & valid)
-    shift = (offset[:, step] - offset[:, 0]) - (true[:, step] - true[:, 0])
-    return {int(row): bool(abs(shift[row]) < SCALE_M) for row in rows}
+    seen, moved = (values[:, step] - values[:, 0] for values in (offset, true))
+    least, most = ASIDE_SHARES
+    return {int(row): bool(least < seen[row] / moved[row] < most) for row in rows if abs(moved[row]) > ASIDE_M}
 
 
 def size_follows_distance(branches: Branches, looks: Looks) -> Verdicts:
@@ -124,7 +126,7 @@ class Probe:
 
 PROBES: dict[str, Probe] = {
     "lane_stays": Probe("the lane and the lanes beside it stay", lane_stays),
-    "lane_width": Probe("a lane keeps its width", lane_keeps_its_width),
+    "lane_width": Probe("a lane keeps its width: who moves aside is seen to", lane_keeps_its_width),
     "size_distance": Probe("whoever is ahead grows as the gap closes", size_follows_distance),
     "no_birth": Probe("nobody is born in view", nobody_is_born_in_view),
     "no_vanishing": Probe("nobody vanishes in view", nobody_vanishes_in_view),

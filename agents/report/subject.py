@@ -145,7 +145,7 @@ class Subject:
             return look_at(frames, len(self.branches), tick)
 
     def _kept(self, name: str, make: Callable[[], Any], kind: type[Any]) -> Any:
-        code = kept.measure_digest() if kind is Looks else kept.drive_digest()
+        code = kept.look_digest() if kind is Looks else kept.drive_digest()
         asked = {"what": name, "steps": BRANCH_STEPS, "code": code, **self.plain}
         key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
         path = self.folder / "kept" / f"{name}-{key}.npz"

@@ -48,10 +48,7 @@ READ = {"lane_offset_m": 1.0, "heading_error_rad": 0.15, "closeness": 0.3}
 FLAGS = ("lane_left", "lane_right")
 LEAST_SIDE_PX, FARTHEST_M = 4.0, 60.0
 """Vehicles that are smaller or farther are neither asked for nor held against the reader."""
-MOST_HEADING_RAD, MOST_OFFSET_M = 1.0, 6.0
-"""Beyond these the lane is not to be seen, and nothing is asked of the reader."""
-ASIDE_M, ASKEW_RAD, RARE_STRIDE = 0.6, 0.06, 2
-"""Frames beside the middle of the lane, or askew in it, are few and matter: every RARE_STRIDE-th of them is taken."""
+MOST_HEADING_RAD = 1.0
 WIDE = 32
 
 
@@ -154,18 +151,16 @@ class Examples:
 
 
 def examples_of(episodes: Iterable[Episode], stride: int = 10) -> Examples:
-    """Every ``stride``-th frame of episodes with labels and boxes, and more of the rare. ValueError for none."""
+    """Every ``stride``-th frame of episodes with labels and boxes. ValueError where there are none."""
     frames, whole, cells = [], [], []
     for episode in episodes:
         if not episode.boxes:
             continue
-        for t in range(len(episode)):
+        for t in range(0, len(episode), stride):
             label = dict(zip(LABEL_FIELDS, episode.labels[t].tolist(), strict=True))
-            rare = abs(label["lane_offset_m"]) > ASIDE_M or abs(label["heading_error_rad"]) > ASKEW_RAD
-            known = abs(label["heading_error_rad"]) < MOST_HEADING_RAD and abs(label["lane_offset_m"]) < MOST_OFFSET_M
-            if t % stride and not (rare and known and t % RARE_STRIDE == 0):
-                continue
             label["closeness"] = float(np.exp(-label["lead_distance_m"] / CLOSENESS_RANGE_M))
+            on_road = label["offroad"] == 0 and label["collision"] == 0
+            known = on_road and abs(label["heading_error_rad"]) < MOST_HEADING_RAD  # else the lane is not to be seen
             values = [label[name] / scale for name, scale in READ.items()] + [label[name] for name in FLAGS]
             frames.append(_fitted(episode.frames[t]))
             whole.append(values if known else [np.nan] * len(values))
@@ -203,8 +198,9 @@ def train_reader(examples: Examples, seed: int = 0, steps: int = 1500, batch: in
     for _ in tqdm(range(steps), desc="training the reader", mininterval=5.0):
         rows = torch.randint(len(examples), (batch,), generator=generator)
         frames, whole, cells = _varied(examples, rows, generator)
-        said, covered = reader(frames.to(memory_format=torch.channels_last))
-        loss = _loss(said, covered, whole, cells)
+        with torch.autocast("cpu", torch.bfloat16):
+            said, covered = reader(frames)
+        loss = _loss(said.float(), covered.float(), whole, cells)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -229,7 +225,7 @@ def _varied(examples: Examples, rows: Tensor, generator: torch.Generator) -> tup
 
 def _loss(said: Tensor, covered: Tensor, whole: Tensor, cells: Tensor) -> Tensor:
     known, values = ~whole.isnan(), whole.nan_to_num()
-    regressed = F.smooth_l1_loss(said[:, : len(READ)], values[:, : len(READ)], reduction="none", beta=1.0)
+    regressed = F.smooth_l1_loss(said[:, : len(READ)], values[:, : len(READ)], reduction="none", beta=0.3)
     flagged = F.binary_cross_entropy_with_logits(said[:, len(READ) :], values[:, len(READ) :], reduction="none")
     there = ~cells.isnan()
     placed = F.binary_cross_entropy_with_logits(
