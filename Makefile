@@ -64,7 +64,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml | $(BIN)/python
-	$(INSTALL) "$(TORCH)" -e '.[dev,text,rl,torchrl,cockpit,nuscenes]'
+	$(INSTALL) "$(TORCH)" -e '.[dev,text,rl,torchrl,cockpit,nuscenes,search]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-world: pyproject.toml | $(BIN)/python

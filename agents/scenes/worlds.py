@@ -28,7 +28,7 @@ from ..judging.drivers import make_agent
 from ..starts import sit
 
 REFERENCE, LEARNED = "reference", "learned"
-REFERENCE_NAMES = (REFERENCE, "RoadCam-v0")
+REFERENCE_NAMES, LEARNED_NAMES = (REFERENCE, "RoadCam-v0"), (LEARNED, "Drive-v0")
 BEGINNINGS = ("run-up", "bank", "imagine")
 
 
@@ -54,7 +54,7 @@ class Place:
     @property
     def model(self) -> str:
         """The world model: the one to drive in, or through whose camera the reference world is seen."""
-        return DEFAULT_WORLD if self.world in (*REFERENCE_NAMES, LEARNED) else self.world
+        return DEFAULT_WORLD if self.world in (*REFERENCE_NAMES, *LEARNED_NAMES) else self.world
 
     @property
     def source(self) -> str:

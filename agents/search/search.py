@@ -176,6 +176,6 @@ def _verified(
 def _write(clusters: Sequence[Cluster], task: Task, folder: Path) -> None:
     if not clusters:
         return
-    tester = Tester(task)
+    tester = Tester(task, filming=True)
     for place, cluster in enumerate(tqdm(clusters, desc=" write", unit=" finds")):
         write_find(cluster, place, tester, folder)

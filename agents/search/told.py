@@ -17,6 +17,7 @@ from worldsim.storage import atomic_path, write_json
 
 from ..judging.scores import Estimate, rate
 from ..scenes.verdict import Verdict
+from ..scenes.worlds import REFERENCE_NAMES
 from .finds import Cluster, Find
 from .trial import Trial
 
@@ -65,7 +66,7 @@ class Report:
     def remarks(self) -> list[str]:
         """What must be known to read the table."""
         lines = []
-        if self.world not in ("reference", "RoadCam-v0"):
+        if self.world not in REFERENCE_NAMES:
             failing = sum(verdict.failed for verdict in self.controls)
             lines.append(
                 f"Beside the finds, {len(self.controls)} drives by chance that went well in the searched world were "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from envs.rewards import HALF_LANE_M
 from envs.scenario import Scenario
-from worldsim.types import FRAME_RATE_HZ
+from worldsim.types import FRAME_RATE_HZ, CameraSpec
 
 from ..judging.play import FAR_S
 from ..scenes.drive import Driven, drive
@@ -19,6 +20,7 @@ from ..scenes.worlds import Begun, LearnedWorld, Place, ReferenceWorld, agent_in
 from ..workers import one_thread
 from .space import Space, Values
 
+FEW_PIXELS = CameraSpec.from_fov(16, 8)
 NEARLY = 0.99  # the most that a drive without a fault counts
 
 
@@ -72,13 +74,20 @@ class Task:
 
 
 class Tester:
-    """Drives trials, and their twins in the reference world, in one process."""
+    """Drives trials, and their twins in the reference world, in one process.
 
-    def __init__(self, task: Task) -> None:
+    The reference world draws no more than a few pixels unless they are looked at: by a policy, or in a film.
+    """
+
+    def __init__(self, task: Task, filming: bool = False) -> None:
         self.task, self.space = task, task.space
-        self.world: ReferenceWorld | LearnedWorld = task.place.open()
-        camera = self.world.road.cameras["front"] if isinstance(self.world, LearnedWorld) else None
-        self.truth = ReferenceWorld(camera)
+        looked_at = filming or Path(task.agent).expanduser().is_dir()
+        self.world: ReferenceWorld | LearnedWorld
+        if task.place.is_reference:
+            self.world = self.truth = ReferenceWorld(None if looked_at else FEW_PIXELS)
+        else:
+            self.world = LearnedWorld(task.place)
+            self.truth = ReferenceWorld(self.world.road.cameras["front"] if looked_at else FEW_PIXELS)
 
     def attempt(self, number: int, seed: int, values: Values) -> Trial:
         """Drive one trial."""

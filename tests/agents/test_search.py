@@ -136,12 +136,15 @@ def test_a_search_finds_what_fails_and_goes_on_where_it_was(tmp_path: Path) -> N
         search(SearchConfig(tmp_path, **REFERENCE | {"agent": "timid"}))
 
 
-def test_finds_of_a_learned_world_are_checked_in_the_reference_world(tmp_path: Path) -> None:
+def test_finds_of_a_learned_world_are_checked_in_the_reference_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("optuna")
+    monkeypatch.setattr("agents.search.search.LEAST_CONTROLS", 2)
     save_world(tmp_path / "world", LIVELY, ModelCard("lively", "lively", "none"))
     config = SearchConfig(
-        tmp_path / "out", "expert", "cut_in", world=str(tmp_path / "world"), steps=40, seconds=1.0, passes=1, finds=1,
-        workers=1,
+        tmp_path / "out", "expert", "cut_in", {"horizon_s": 20}, str(tmp_path / "world"), steps=20, seconds=1.0,
+        passes=1, finds=1, workers=1,
     )  # fmt: skip
     search(config)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
