@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from worldsim.evaluation.trust import disagreements, fit_trust_scale
 from worldsim.types import LABEL_FIELDS, Episode
 
 from .data_episodes import make_episode
-from .worlds import tiny_world
+from .worlds import CAMERAS, tiny_world
 
 CONTEXT = 3
 
@@ -132,6 +133,20 @@ def test_a_sheet_leaves_absent_frames_grey() -> None:
     assert page.ndim == 3 and (page == 0).all(-1).sum() == 2 * (16 * 32)
     with pytest.raises(ValueError, match="at least one frame"):
         sheet([[None]], ["0 s"], ["model"])
+
+
+def test_a_world_of_two_cameras_rolls_out_and_is_calibrated_on_both(tmp_path) -> None:
+    world = tiny_world(5, cameras=CAMERAS)
+    episode = make_episode(16, seed=3, size=(64, 128), cameras=("left", "front"))
+    drives = Drives.of([episode], world)
+    np.testing.assert_array_equal(drives.frames[0][:, 1], episode.views["left"])
+    drawn = roll_out(Engine(world, EngineConfig(1, 1)), drives, [0], keep={2})
+    assert drawn[2].shape == (1, 2, 64, 128, 3)
+    EpisodeWriter(tmp_path / "data", fps=10).write(replace(episode, caption="", split="val"), 0)
+    save_world(tmp_path / "world", world, ModelCard("tiny", "untrained", "none"))
+    assert calibrate(CalibrateConfig(tmp_path / "data", str(tmp_path / "world"), steps=1))["trust_scale"] > 0
+    with pytest.raises(ValueError, match="unknown camera 'left'"):
+        Drives.of([replace(episode, views={"front": episode.views["front"]})], world)
 
 
 def test_the_calibrate_command(tmp_path) -> None:

@@ -1,6 +1,7 @@
 """Rolling the model out on recorded drives: it sees a few true frames, then only the motion that was driven.
 
-Axis legend: b drives, t frames of the longest, h w c of a frame, n latent tokens, d latent channels, m motion.
+Axis legend: b drives, t frames of the longest, v views, h w c of a picture, n latent tokens, d latent channels,
+m motion.
 
 Drives of unequal length share a batch. Past the end of a shorter one the rollout goes on without known motion, and
 ``known`` is False: such frames are left out of every figure, never compared with anything.
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from worldsim.dynamics.conditioning import Scene
 from worldsim.engine import Engine, RolloutState, Step
+from worldsim.errors import choose
 from worldsim.text import TextEncoder, TextEncoderMissing
 from worldsim.types import MOTION_FIELDS, Episode, FrameArray
 from worldsim.world_model import WorldModel
@@ -57,6 +59,17 @@ def fitted(frames: FrameArray, world: WorldModel) -> FrameArray:
     return np.stack([cv2.resize(f, size[::-1], interpolation=cv2.INTER_AREA) for f in frames]).astype(np.uint8)
 
 
+def shown(episode: Episode, world: WorldModel) -> FrameArray:
+    """What the world would see of an episode, (t, h, w, 3) at its size; through cameras that it names, (t, v, h, w, 3).
+
+    ValueError, with the nearest name, for a camera that the episode lacks.
+    """
+    if not world.cameras:
+        return fitted(episode.frames, world)
+    views = [episode.views[choose(name, episode.views, "camera")] for name in world.cameras]
+    return np.stack([fitted(view, world) for view in views], axis=1)
+
+
 def scene_of(episodes: Sequence[Episode], world: WorldModel, encoder: TextEncoder | None = None) -> Scene:
     """The scenes of b episodes. Captions count where an ``encoder`` is given and installed."""
     scene = Scene.unknown(len(episodes), world.config.dynamics.text_dim)
@@ -74,7 +87,7 @@ def scene_of(episodes: Sequence[Episode], world: WorldModel, encoder: TextEncode
 class Drives:
     """Recorded drives as the engine takes them. ``motion[:, t]`` led into frame ``t``; NaN where nothing is known."""
 
-    frames: list[FrameArray]  # b arrays (t_i, h, w, 3)
+    frames: list[FrameArray]  # b arrays (t_i, h, w, 3); of a world with cameras (t_i, v, h, w, 3)
     motion: Tensor  # (b, t, m)
     command: Tensor  # (b, t) int64
     known: npt.NDArray[np.bool_]  # (b, t) whether the drive has this frame
@@ -95,7 +108,7 @@ class Drives:
                 episode.command,
                 True,
             )
-        frames = [fitted(episode.frames, world) for episode in episodes]
+        frames = [shown(episode, world) for episode in episodes]
         return cls(
             frames, torch.from_numpy(motion), torch.from_numpy(command), known, scene_of(episodes, world, encoder)
         )
