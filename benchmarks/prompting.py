@@ -14,7 +14,7 @@ The last line is one JSON object.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,7 @@ from .words import Look
 
 Array = npt.NDArray[np.float64]
 
+PARTS = ("editing", "editing_floor", "image_to_video", "past", "minute")
 PLAIN: Look = ("day", "clear")
 ASKED: tuple[Look, ...] = (("night", "clear"), ("day", "snow"))
 SCENARIOS = ("highway", "curves", "two_way", "highway_dense")
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = options("prompting", "Whether edits keep the road, images obey, a minute holds, and the past is likely.")
     parser.add_argument("--keep", type=float, nargs="+", help="signal levels from which to edit")
     parser.add_argument("--roads", type=int, help="reference roads to fit the classifier on")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to measure; by itself all")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the minute")
     arguments = begin(parser, argv)
     world = load_world(arguments.world)
@@ -71,21 +73,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     engine = Engine(world, EngineConfig(arguments.steps, start_steps=finest))
     roads = arguments.roads or (12 if arguments.quick else 24)
     frames, looks = words.reference_frames(world, roads)
-    classify = words.classifiers(frames, looks)
+    classify, plain = words.classifiers(frames, looks), frames[[look == PLAIN for look in looks]]
     count = arguments.episodes or (2 if arguments.quick else 12)
     drives = [reference_drive(FIRST_SEED + i, SCENARIOS[i % len(SCENARIOS)], world) for i in range(count)]
     levels = arguments.keep or ([KEEP] if arguments.quick else [0.25, 0.5, KEEP, 0.9])
-    edits = {f"{keep:g}": judge_edits(engine, drives, keep, arguments, classify) for keep in levels}
-    plain = frames[[look == PLAIN for look in looks]]
-    figures = {
-        "editing": edits,
-        "editing_floor": floor_of(drives, classify),
-        "image_to_video": judge_images(engine, count, arguments.seed),
-        "minute": judge_minute(engine, plain, classify, arguments),
-        "past": judge_past(engine, drives, arguments.seed),
-        "drives": count,
-        "sampling_steps": arguments.steps,
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "editing": lambda: {f"{keep:g}": judge_edits(engine, drives, keep, arguments, classify) for keep in levels},
+        "editing_floor": lambda: floor_of(drives, classify),
+        "image_to_video": lambda: judge_images(engine, count, arguments.seed),
+        "past": lambda: judge_past(engine, drives, arguments.seed),
+        "minute": lambda: judge_minute(engine, plain, classify, arguments),
     }
+    figures: dict[str, Any] = {part: parts[part]() for part in arguments.only or parts}
+    figures |= {"drives": count, "sampling_steps": arguments.steps}
     return finish(figures, arguments, (FIRST_SEED, FIRST_SEED + max(count, roads) - 1))
 
 
