@@ -36,7 +36,7 @@ from .drive import Driven, drive
 from .sheet import write_sheet
 from .summary import Row, show, write_summary, write_verdicts
 from .verdict import verdict_of
-from .worlds import BEGINNINGS, LEARNED, Place, agent_in
+from .worlds import BEGINNINGS, LEARNED, Place, agent_called
 
 SETTINGS = "generate.json"
 EPISODES, RUNS, VIDEOS = "episodes", "runs", "videos"
@@ -151,7 +151,7 @@ def scenario_of(scenario: str, words: str | None, change: dict[str, Any]) -> Sce
 
 def _job(config: GenerateConfig) -> Job:
     place = config.place
-    agent_in(place, config.driver)
+    agent_called(config.driver)
     return Job(
         config.out, scenario_of(config.scenario, config.words, config.change), place, config.driver,
         round(config.seconds * FRAME_RATE_HZ), config.seed, config.licence,
@@ -178,7 +178,7 @@ class Generator:
         seed = self.job.seed + k
         with one_thread():
             begun = self.world.begin(self.job.scenario, seed, self.job.steps)
-            agent = agent_in(self.job.place, self.job.driver, self.world.model)
+            agent = agent_called(self.job.driver, self.world.model)
             driven = drive(begun, agent, self.job.steps, np.random.default_rng([seed, 2]))
         if k not in self.writer.done():
             self.writer.write(self.episode(driven, begun.env, seed), k)

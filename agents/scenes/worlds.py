@@ -25,6 +25,7 @@ from worldsim.world_model import WorldModel
 
 from ..agent import Agent
 from ..judging.drivers import make_agent
+from ..policy.checkpoint import load_policy
 from ..starts import sit
 
 REFERENCE, LEARNED = "reference", "learned"
@@ -68,13 +69,14 @@ class Place:
         return ReferenceWorld() if self.is_reference else LearnedWorld(self)
 
 
-def agent_in(place: Place, name: str, model: WorldModel | None = None) -> Agent:
-    """The agent called ``name``, or the policy in the folder ``name``, which sees through ``model``, else the place's.
+def agent_called(name: str, model: WorldModel | None = None) -> Agent:
+    """The agent called ``name``, or the policy in the folder ``name``: it sees through ``model``, else its own world's.
 
     Raises ValueError for an unknown name, with the nearest, and for a policy that fits another world.
     """
     if model is None and Path(name).expanduser().is_dir():
-        model, _ = DriveSettings(world=place.model).open()
+        _, card = load_policy(Path(name).expanduser())
+        model, _ = DriveSettings(world=card.world).open()
     return make_agent(name, model)
 
 

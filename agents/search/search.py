@@ -22,7 +22,7 @@ from ..judging.judge import fingerprint_of
 from ..scenes.claims import claim, hold
 from ..scenes.generate import scenario_of
 from ..scenes.verdict import Verdict
-from ..scenes.worlds import LEARNED, Place, agent_in
+from ..scenes.worlds import LEARNED, Place, agent_called
 from ..workers import Crew
 from .finds import Cluster, Find, most_different, write_find
 from .samplers import ByChance, ByParzen, Sampler
@@ -104,7 +104,7 @@ def _task(config: SearchConfig) -> tuple[Task, tuple[str, ...]]:
         scenario = replace(scenario, events=())
     task = Task(scenario, place, config.agent, config.seconds)
     task.space  # noqa: B018 (raises where nothing is open)
-    agent_in(place, config.agent)
+    agent_called(config.agent)
     return task, dropped
 
 

@@ -16,7 +16,7 @@ from worldsim.types import FRAME_RATE_HZ, CameraSpec
 from ..judging.play import FAR_S
 from ..scenes.drive import Driven, drive
 from ..scenes.verdict import Verdict, verdict_of
-from ..scenes.worlds import Begun, LearnedWorld, Place, ReferenceWorld, agent_in
+from ..scenes.worlds import Begun, LearnedWorld, Place, ReferenceWorld, agent_called
 from ..workers import one_thread
 from .space import Space, Values
 
@@ -112,7 +112,7 @@ class Tester:
             return self._drive(self.truth.begin_after_run_up(scenario, seed, self.task.steps), seed)
 
     def _drive(self, begun: Begun, seed: int) -> Driven:
-        agent = agent_in(self.task.place, self.task.agent, self.world.model)
+        agent = agent_called(self.task.agent, self.world.model)
         return drive(begun, agent, self.task.steps, np.random.default_rng([seed, 2]))
 
 

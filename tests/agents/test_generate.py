@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -14,10 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.policy.checkpoint import save_policy
 from agents.scenes.generate import GenerateConfig, generate_command, run
 from envs.events import NOT_STAGED
 from envs.scenario import Scenario, load_scenario
 from envs.scenario_files import write_scenario
+from tests.agents.test_policy import CARD, policy
 from tests.envs.learned_worlds import CALM
 from worldsim.checkpoint import ModelCard, save_world, world_hash
 from worldsim.data.store import EpisodeStore
@@ -71,6 +74,17 @@ def test_runs_in_a_learned_world_say_what_it_does_not_stage(tmp_path: Path, caps
         assert record.happenings is None and not episode.boxes and record.fields.weather == "rain"
         assert "night" in record.caption and "cuts in" not in record.caption
         assert ((episode.signals["trust"] > 0) & (episode.signals["trust"] <= 1)).all()
+
+
+def test_a_policy_drives_in_either_world(tmp_path: Path) -> None:
+    """It sees the reference world through the world model that it learned with."""
+    save_world(tmp_path / "world", CALM, ModelCard("calm", "calm", "none"))
+    save_policy(tmp_path / "policy", policy(), dataclasses.replace(CARD, world=str(tmp_path / "world")))
+    for world in ("reference", str(tmp_path / "world")):
+        out, short = tmp_path / f"out-{Path(world).name}", SHORT | {"n": 1, "seconds": 0.4, "world": world}
+        run(GenerateConfig(out, "curves", **short, driver=str(tmp_path / "policy"), passes=1))
+        episode = EpisodeStore(out / "episodes").read(0)
+        assert len(episode) == 5 and np.abs(episode.action[:-1]).max() > 0.01
 
 
 def test_a_kill_changes_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from agents.scenes.drive import drive
 from agents.scenes.verdict import Verdict, verdict_of
-from agents.scenes.worlds import Place, ReferenceWorld, agent_in
+from agents.scenes.worlds import ReferenceWorld, agent_called
 from agents.search.finds import Find, most_different
 from agents.search.samplers import ByChance, ByParzen, Sampler
 from agents.search.search import SearchConfig, search
@@ -119,9 +119,8 @@ def test_a_search_finds_what_fails_and_goes_on_where_it_was(tmp_path: Path) -> N
     assert [path.suffix for path in files] == [".mp4", ".yaml"] * min(2, done.finds)
     assert "per 1,000 steps" in (tmp_path / "report.md").read_text()
     # a scenario file drives like the find that it was written of
-    place, scenario = Place("reference"), load_scenario(files[1])
-    world = ReferenceWorld()
-    driven = drive(world.begin(scenario, 99, 40), agent_in(place, "coasting"), 40, np.random.default_rng(0))
+    scenario, world = load_scenario(files[1]), ReferenceWorld()
+    driven = drive(world.begin(scenario, 99, 40), agent_called("coasting"), 40, np.random.default_rng(0))
     assert report["finds"][0]["verdict"] == {**vars(verdict_of(driven))} and scenario.purpose.startswith(
         "Found by search"
     )
