@@ -140,7 +140,7 @@ def test_data_that_was_not_encoded_is_named(place: Path, tmp_path: Path) -> None
 
 
 def test_a_world_without_an_ego_warp_starts_one_that_has_it(place: Path, tmp_path: Path) -> None:
-    """At a learning rate of zero it draws what the old one did, whatever the warp says."""
+    """At a learning rate of zero, what it draws anew is what the old one drew, whatever the warp says."""
     old = tiny_world()
     old = WorldModel(replace(old.config, dynamics=replace(old.config.dynamics, warp_width=0)))
     old.tokenizer.load_state_dict(tiny_world().tokenizer.state_dict())
@@ -148,7 +148,8 @@ def test_a_world_without_an_ego_warp_starts_one_that_has_it(place: Path, tmp_pat
     settings = config(place, tmp_path / "new", 1, start_from=str(tmp_path / "old"), matrix_rate=0.0, other_rate=0.0)
     train_dynamics(settings)
     new = load_world(tmp_path / "new" / "world")
-    assert new.dynamics.warp is not None and new.dynamics.warp.fitted
+    assert new.dynamics.warp is not None and new.dynamics.warp.fitted and new.dynamics.carry is not None
+    new.dynamics.carry.bias.fill_(-torch.inf)  # nothing is carried along
     batch = clip_batch(new.config.dynamics)
     levels = Levels(torch.rand(2, 12), torch.zeros(2, 12, dtype=torch.int64))
     latents = torch.cat((batch.latents, batch.latents), dim=1)
