@@ -56,13 +56,13 @@ WORDS = {
 }
 
 
-def compare(subject: Subject, passes: tuple[int, ...] = (1, 2, 8)) -> dict[str, Any]:
+def compare(subject: Subject) -> dict[str, Any]:
     """Counterfactual figures and latent error after a second of every baseline, on the first moments of each kind."""
     moments, branches, rows = some(subject)
     true, told = subject.watched.latents[rows], {"model": _rows(subject.drawn, rows)}
     config = EngineConfig(steps=subject.passes, start_steps=1)
     engines: dict[str, Callable[[], Engine]] = {"mean": lambda: MeanEngine(subject.world, config)}
-    for count in passes:
+    for count in subject.sizes.other_passes:
         if count != subject.passes and count <= subject.world.config.dynamics.finest_steps:
             name = "1_pass" if count == 1 else f"{count}_passes"
             engines[name] = lambda count=count: Engine(subject.world, replace(config, steps=count))  # type: ignore[misc]

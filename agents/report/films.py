@@ -107,4 +107,4 @@ def _clip(path: Path, frames: Sequence[FrameArray], fps: float, words: str) -> C
     with open_video(path, fps) as writer:
         for frame in frames:
             writer.add(frame)
-    return Clip(path.read_bytes(), png(frames[0]), words)
+    return Clip(path.read_bytes(), png(frames[len(frames) * 2 // 3]), words)

@@ -171,7 +171,7 @@ def _reliability(shown: Shown, hazard: str) -> Plot:
         rows = figures["watched"][hazard]["1"]["reliability"]
         values = _columns([{"value": row["happened"], **row} for row in rows])
         axes.errorbar(
-            [row["forecast"] for row in rows], values[0], yerr=_reach(values), fmt="o-", ms=4, lw=1.2,
+            [row["forecast"] for row in rows], values[0], yerr=_reach(values), fmt="o", ms=4, lw=1.2,
             color=COLOURS[place], label=world,
         )  # fmt: skip
         if place == 0:
@@ -184,7 +184,8 @@ def _reliability(shown: Shown, hazard: str) -> Plot:
     axes.set_ylabel("how often it happens (share of frames)")
     axes.legend(loc="upper left")
     return Plot(_svg(figure), f"{HAZARDS[hazard].capitalize()} within 1 s: said and done, on true frames of drives "
-                "that go wrong. Small numbers are frames in a bin; bars are 95 % intervals over drives.")  # fmt: skip
+                "that go wrong. Small numbers are frames in a bin; bars are 95 % intervals over drives, none "
+                "where all frames are of one drive.")  # fmt: skip
 
 
 def _coverage(shown: Shown) -> Plot:
@@ -195,7 +196,7 @@ def _coverage(shown: Shown) -> Plot:
         axes.plot(shares, list(trust["risk"].values()), "o-", ms=4, lw=1.4, color=COLOURS[place],
                   label=f"{world}, by trust")  # fmt: skip
         axes.plot(shares, list(trust["best_risk"].values()), ":", lw=1.4, color=COLOURS[place],
-                  label=f"{world}, had trust known")  # fmt: skip
+                  label=f"{world}, had it known the error")  # fmt: skip
         axes.axhline(trust["risk"]["1"], color=COLOURS[place], lw=0.7)
     axes.set_xlabel("most trusted share of drawn frames (%)")
     axes.set_ylabel("mean error (rms of standardised latents)")

@@ -21,11 +21,12 @@ def over_groups(
 ) -> Estimate:
     """``measure(*arrays)``, each array (k, ...), with a 95 % interval from a bootstrap over ``groups`` (k,).
 
-    Resamples in which the measure is not known (NaN) are left out; the interval is NaN where more than half are not.
+    Resamples in which the measure is not known (NaN) are left out; the interval is NaN where more than half are not,
+    and with fewer than two groups.
     """
     value = measure(*arrays)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    if not members:
+    if len(members) < 2:
         return Estimate(value, float("nan"), float("nan"))
     rng = np.random.default_rng(SEED)
     again = np.empty(resamples)

@@ -45,10 +45,11 @@ class Sizes:
     baseline_moments: int = 6  # of each kind
     drift_drives: int = 6
     drift_s: float = 60.0
+    other_passes: tuple[int, ...] = (1, 2, 8)  # of the model among the baselines
 
 
 FULL = Sizes()
-QUICK = Sizes({"bend": 5, "straight": 2, "lead": 4}, 8, 50, 14, 110, 1, 2, 60.0)
+QUICK = Sizes({"bend": 4, "straight": 2, "lead": 3}, 8, 40, 12, 110, 1, 3, other_passes=(1,))
 
 
 class Subject:
