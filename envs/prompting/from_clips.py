@@ -94,8 +94,8 @@ def edit_clip(config: EditConfig) -> Written:
     engine = open_engine(config.world, 1, config.guidance)
     clip = open_clip(config.clip, engine.world, config.episode)
     before = shown(clip, config.shows)
-    after, wish = changed(before, config.text)
-    print(wish.account())
+    after, account = changed(before, config.text)
+    print(account)
     scenes = (scene_of(before, engine.world), scene_of(after, engine.world))
     edited = edit(engine, clip, *scenes, config.seed, config.keep, bars("drawing"))
     return write_clip(config.out, edited, engine.world.config.frame_rate_hz)
@@ -140,5 +140,9 @@ def connect_clips(config: ConnectConfig) -> Written:
 
 
 def shown(clip: Clip, text: str | None) -> SceneFields:
-    """What a clip shows: as its data set says, and over that as ``text`` does."""
-    return clip.fields if text is None else changed(clip.fields, text)[0]
+    """What a clip shows: as its data set says, and over that as ``text`` does; prints how the text was read."""
+    if text is None:
+        return clip.fields
+    fields, account = changed(clip.fields, text)
+    print(account)
+    return fields

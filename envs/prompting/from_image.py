@@ -42,8 +42,8 @@ def image_to_video(config: ImageToVideoConfig) -> Written:
     """Drive on from a picture and write the video. ValueError for no such picture, words, driver or world."""
     fields = SceneFields()
     if config.text is not None:
-        fields, wish = changed(fields, config.text)
-        print(wish.account())
+        fields, account = changed(fields, config.text)
+        print(account)
     mover = driven(config.driver, None, config.speed, config.speed)
     engine = open_engine(config.world, config.steps)
     size, rate = engine.world.config.tokenizer, engine.world.config.frame_rate_hz

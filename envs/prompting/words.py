@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from worldsim.text import TextEncoder, TextEncoderMissing
 from worldsim.types import SCENE_VOCABULARY, SceneFields
 from worldsim.world_model import WorldModel
 
+from ..events import Event
 from ..scenario import Scenario, describe
 from ..words import SceneWish, parse_scene
 
@@ -27,29 +29,40 @@ class Told:
 
     @property
     def account(self) -> str:
-        """What was understood, assumed, cannot be had, and is not staged: the learned world stages no events."""
-        late = [f"not staged:  {event.words()}: the learned world stages no events" for event in self.scenario.events]
-        return "\n".join([self.wish.account(), *late])
+        """What was understood, assumed, cannot be had, and is not staged."""
+        return "\n".join([self.wish.account(), *_not_staged(self.scenario.events)])
 
 
 def told(text: str, seed: int) -> Told:
     """The scene that ``text`` asks for; ``seed`` decides what it leaves open. ValueError for what is no text."""
-    if len(text) > MOST_CHARACTERS:
-        raise ValueError(f"text: expected at most {MOST_CHARACTERS} characters, got {len(text)}; say it in fewer words")
-    wish = parse_scene(text)
+    wish = parse_scene(_short(text))
     return Told(wish, wish.scenario().concretise(np.random.default_rng(seed)))
 
 
-def changed(fields: SceneFields, text: str) -> tuple[SceneFields, SceneWish]:
-    """``fields`` with what ``text`` asks for instead; nothing is assumed. ValueError where it asks for none."""
-    wish = parse_scene(text)
+def changed(fields: SceneFields, text: str) -> tuple[SceneFields, str]:
+    """``fields`` with what ``text`` asks for instead, and an account of it; nothing is assumed.
+
+    ValueError where it asks for no field, or is no text.
+    """
+    wish = parse_scene(_short(text))
     asked = {key: value for key in SCENE_VOCABULARY if (value := getattr(wish.fields, key)) is not None}
     if not asked:
         raise ValueError(
             f"text: expected words for {', '.join(SCENE_VOCABULARY)}, such as 'a snowy night', got {text[:80]!r}, "
             "which asks for none of them"
         )
-    return replace(fields, **asked), wish
+    read = [line for line in wish.account().splitlines() if line.startswith(("understood:", "unsupported:"))]
+    return replace(fields, **asked), "\n".join([*read, *_not_staged(wish.events)])
+
+
+def _short(text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"text: expected at most {MOST_CHARACTERS} characters, got {len(text)}; say it in fewer words")
+    return text
+
+
+def _not_staged(events: Sequence[Event]) -> list[str]:
+    return [f"not staged:  {event.words()}: the learned world stages no events" for event in events]
 
 
 def scene_of(fields: SceneFields, world: WorldModel) -> Scene:

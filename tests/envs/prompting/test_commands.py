@@ -110,8 +110,12 @@ def test_what_cannot_be_is_refused_in_words(
 
 
 def test_words_change_what_they_name_alone() -> None:
-    fields, wish = changed(SceneFields(road="curves", weather="clear", time_of_day="day"), "heavy snow")
-    assert fields == SceneFields(road="curves", weather="snow", time_of_day="day") and wish.understood
+    fields, account = changed(
+        SceneFields(road="curves", weather="clear", time_of_day="day"), "heavy snow, an elephant, then a truck cuts in"
+    )
+    assert fields == SceneFields(road="curves", weather="snow", time_of_day="day")
+    assert "understood:  'snow'" in account and "elephant" in account and "not staged:" in account
+    assert "assumed" not in account
     asked = told(WORDS, 0).scenario.fields
     assert (asked.weather, asked.time_of_day, asked.lanes) == ("snow", "night", 2)
     scene = scene_of(asked, tiny_world(5))
