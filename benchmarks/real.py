@@ -1,10 +1,9 @@
 """Real cameras: preparing, tokenizer, rollouts and obedience. `python -m benchmarks.real [--quick] [--real PATH]`
 
-The excerpts are looked for in --real (default: WORLDSIM_REAL_DATA, or ../shared/data beside the repository). Two worlds
-stand for them, one of the Donkeycar tub, whose steering was logged, and one of the road clips, whose motion is unknown
-or estimated. They are kept in --worlds, as NAME/dynamics/world; where one is not there, the world that ships goes on to
-learn from the excerpt for --minutes, with its own tokenizer. All figures are of held-out frames: the end of every
-recording. The last line is one JSON object.
+The excerpts are looked for in --real (default: WORLDSIM_REAL_DATA, or ../shared/data beside the repository): a
+Donkeycar tub, whose steering was logged, and road clips, whose motion is unknown or estimated. They are prepared as for
+the world that ships, and kept in --prepared. All figures are of held-out frames: the end of every recording. The last
+line is one JSON object.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 
 from worldsim.checkpoint import load_world
+from worldsim.data.plain_video import VideoOptions
 from worldsim.data.prepare import PrepareConfig
 from worldsim.data.prepare import run as prepare
 from worldsim.data.store import EpisodeStore
@@ -32,8 +32,6 @@ from worldsim.evaluation.metrics import correlation, psnr_db, sharpness_ratio
 from worldsim.evaluation.perceptual import perceptual_distance
 from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, excerpt, roll_out
 from worldsim.tokenizer import Tokenizer
-from worldsim.training.dynamics import TrainDynamicsConfig, train_dynamics
-from worldsim.training.encode import EncodeConfig, encode
 from worldsim.types import FRAME_RATE_HZ, Episode, FrameArray
 
 from .pictures import extrapolated, h264, horizontal_flow, ssim, webp
@@ -51,11 +49,12 @@ class Source:
     place: str
     kind: str
     steered: bool = False
+    video: VideoOptions = field(default_factory=VideoOptions)
 
 
 SOURCES = (
     Source("tub", "donkeycar_tub/tub.tar.gz", "donkeycar", steered=True),
-    Source("clips", ".", "video"),
+    Source("clips", ".", "video", video=VideoOptions(held_out=0.3)),
 )
 ABSENT = {
     "nuscenes": "the excerpts hold one keyframe with pictures: too short for an episode (tests read it)",
@@ -64,13 +63,12 @@ ABSENT = {
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Prepare, train where there is no world yet, measure, and say what was found."""
+    """Prepare, measure, and say what was found."""
     parser = options("real", "Real cameras: preparing, tokenizer, rollouts beside baselines, obedience to steering.")
     beside = Path(os.environ.get("WORLDSIM_REAL_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--real", type=Path, default=beside, help="folder of the excerpts")
-    parser.add_argument("--worlds", type=Path, default=Path("runs/real"), help="folder of the worlds, kept")
-    parser.add_argument("--minutes", type=float, help="of training where a world is not there (5; quick: 1)")
-    parser.add_argument("--train-steps", type=int, default=0, help="instead of minutes")
+    parser.add_argument("--prepared", type=Path, default=Path("data/real"), help="folder of the data sets, kept")
+    parser.set_defaults(world="real")
     arguments = begin(parser, argv)
     figures: dict[str, Any] = {"left_out": dict(ABSENT)}
     for source in SOURCES:
@@ -78,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             figures["left_out"][source.name] = f"{arguments.real / source.place} is not here"
             continue
         figures[source.name] = judge(source, arguments)
+        figures |= headlines(source.name, figures[source.name])
     for name, reason in figures["left_out"].items():
         say(f"{name} left out: {reason}")
     return finish(figures, arguments, None)
@@ -86,10 +85,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 def judge(source: Source, arguments: Namespace) -> dict[str, Any]:
     """All figures of one source."""
     data, report = prepared(source, arguments)
-    world = train(source, data, arguments)
     store = EpisodeStore(data)
     held_out = [store.read(record.index) for record in store.select(split="val")]
-    engine = Engine(load_world(world), EngineConfig(steps=arguments.steps, start_steps=1))
+    engine = Engine(load_world(arguments.world), EngineConfig(steps=arguments.steps, start_steps=1))
     figures = {"prepare": report, "tokenizer": judge_tokenizer(engine.world.tokenizer, held_out)}
     figures["rollout"], picture = judge_rollouts(engine, held_out, arguments)
     if source.steered:
@@ -101,11 +99,12 @@ def judge(source: Source, arguments: Namespace) -> dict[str, Any]:
 
 def prepared(source: Source, arguments: Namespace) -> tuple[Path, dict[str, Any]]:
     """The data set, prepared once to be kept, and how fast that goes, measured anew."""
-    kept = arguments.worlds / source.name / "data"
+    kept = arguments.prepared / source.name
 
     def into(out: Path) -> dict[str, Any]:
         path = arguments.real / source.place
-        return prepare(PrepareConfig(path=path, out=out, source=source.kind, workers=arguments.threads))
+        config = PrepareConfig(path=path, out=out, source=source.kind, video=source.video, workers=arguments.threads)
+        return prepare(config)
 
     if not (kept / "meta/info.json").exists():
         into(kept)
@@ -115,21 +114,6 @@ def prepared(source: Source, arguments: Namespace) -> tuple[Path, dict[str, Any]
         seconds = time.perf_counter() - start
     frames = found["data_set"]["frames"]
     return kept, {"frames": frames, "frames_per_s": frames / seconds, "left_out": found["log"]}
-
-
-def train(source: Source, data: Path, arguments: Namespace) -> Path:
-    """The world of a source; where there is none yet, the one that ships goes on to learn from this data."""
-    folder = arguments.worlds / source.name
-    if not (folder / "dynamics" / "world").is_dir():
-        config = TrainDynamicsConfig(data=str(data), tokenizer=str(arguments.world), start_from=str(arguments.world))
-        config.dynamics, config.name = load_world(arguments.world).config.dynamics, source.name
-        config.loop.out, config.loop.steps = str(folder / "dynamics"), arguments.train_steps
-        config.loop.minutes = arguments.minutes or (1.0 if arguments.quick else 5.0)
-        config.loop.threads = arguments.threads
-        say(f"{source.name}: training from {arguments.world!r}, kept in {folder}")
-        encode(EncodeConfig(data=str(data), tokenizer=str(arguments.world), threads=arguments.threads))
-        train_dynamics(config)
-    return folder / "dynamics" / "world"
 
 
 def judge_tokenizer(tokenizer: Tokenizer, episodes: list[Episode]) -> dict[str, Any]:
@@ -245,6 +229,31 @@ def judge_obedience(engine: Engine, episodes: list[Episode], seed: int, quick: b
         "steering_to_true_flow": related(said["logged"], true),
         "sign": "of the logged command, positive to the right",
     }
+
+
+def headlines(name: str, figures: dict[str, Any]) -> dict[str, float]:
+    """The figures of a source that its world's card shows, by words."""
+    rollout, tokenizer = figures["rollout"], figures["tokenizer"]
+    whose = {
+        "model": "",
+        "repeat_last_frame": " of repeating the last frame",
+        "flow_extrapolation": " of flow going on",
+    }
+    found = {
+        f"{name}, {measure}{words} at {seconds} s": value
+        for measure in ("psnr_db", "perceptual", "sharpness_ratio")
+        for who, words in whose.items()
+        for seconds, value in rollout.get(who, {}).get(measure, {}).items()
+    }
+    found |= {f"{name}, rollouts of {seconds} s": n for seconds, n in rollout["n"].items()}
+    found |= {
+        f"{name}, {measure} of the {who} at {tokenizer[who]['bytes_a_frame']:.0f} bytes": tokenizer[who][measure]
+        for who in ("tokenizer", "webp", "h264")
+        for measure in ("psnr_db", "ssim", "sharpness_ratio")
+    }
+    said = figures.get("obedience", {})
+    found |= {f"{name}, correlation of {key}": value for key, value in said.items() if isinstance(value, float)}
+    return found
 
 
 def table(name: str, figures: dict[str, Any]) -> None:

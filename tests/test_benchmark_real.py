@@ -35,7 +35,7 @@ def excerpts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_real(excerpts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_world(tmp_path / "start", tiny_world(5), ModelCard("tiny", "untrained", "none"))
     arguments = ["--quick", "--real", str(excerpts), "--world", str(tmp_path / "start"), "--out", str(tmp_path)]
-    arguments += ["--worlds", str(tmp_path / "worlds"), "--train-steps", "1", "--steps", "1", "--threads", "1"]
+    arguments += ["--prepared", str(tmp_path / "data"), "--steps", "1", "--threads", "1"]
     real.main(arguments)
     result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert set(result["left_out"]) == {"nuscenes", "comma2k19"}
@@ -45,8 +45,9 @@ def test_real(excerpts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert {"tokenizer", "webp", "h264"} <= set(figures["tokenizer"])
         assert set(figures["rollout"]["model"]["psnr_db"]) == HORIZONS == set(figures["rollout"]["n"])
         assert (tmp_path / f"real_{name}.png").is_file()
+        assert result[f"{name}, psnr_db at 1 s"] == figures["rollout"]["model"]["psnr_db"]["1"]
     assert result["tub"]["obedience"]["steering_to_true_flow"] < -0.9
-    assert result["tub"]["rollout"]["beats_at_1_s"] == []  # a world that was trained for one step
+    assert result["tub"]["rollout"]["beats_at_1_s"] == []  # an untrained world
 
 
 def test_a_codec_keeps_to_its_bytes() -> None:
