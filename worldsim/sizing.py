@@ -80,7 +80,7 @@ def rollout_flops(
 
     The ego warp is worked out once for all of them.
     """
-    picture = decoder_flops(tokenizer) if decode else 0
+    picture = dynamics.views.count * decoder_flops(tokenizer) if decode else 0
     return (sampling_steps + 1) * dynamics_flops(dynamics) - sampling_steps * warp_flops(dynamics) + picture
 
 
