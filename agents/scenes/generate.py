@@ -177,7 +177,7 @@ class Generator:
         """Drive and write run ``k``."""
         seed = self.job.seed + k
         with one_thread():
-            begun = self.world.begin(self.job.scenario, seed, self.job.steps)
+            begun = self.world.begin(self.job.scenario, seed)
             agent = agent_called(self.job.driver, self.world.model)
             driven = drive(begun, agent, self.job.steps, np.random.default_rng([seed, 2]))
         if k not in self.writer.done():

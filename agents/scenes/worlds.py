@@ -91,24 +91,25 @@ class Begun:
 
 
 class ReferenceWorld:
-    """Begins drives of RoadCam-v0. A drive does not end at a fault: whoever drives it watches ``terminated``."""
+    """Begins drives of RoadCam-v0. A drive does not end at a fault: whoever drives it watches ``terminated``.
+
+    How long its road is depends on the scenario's horizon, so that is never changed: scenario and seed say it all.
+    """
 
     model: WorldModel | None = None
 
     def __init__(self, camera: CameraSpec | None = None) -> None:
         self.env = RoadCamEnv(cameras={"front": camera or CameraSpec()})
 
-    def begin(self, scenario: Scenario, seed: int, steps: int) -> Begun:
-        """The drive of this scenario and seed, of at most ``steps`` steps; another must not run at the same time."""
-        self.env.max_steps = steps
+    def begin(self, scenario: Scenario, seed: int) -> Begun:
+        """The drive of this scenario and seed; another must not run at the same time."""
         observation, info = self.env.reset(seed=seed, options={"scenario": scenario})
         return Begun(self.env, observation, info, self.env.scenario)
 
-    def begin_after_run_up(self, scenario: Scenario, seed: int, steps: int) -> Begun:
-        """The same drive from where its learned twin begins, and as much longer."""
-        self.env.max_steps = steps + CONTEXT_FRAMES - 1
+    def begin_after_run_up(self, scenario: Scenario, seed: int) -> Begun:
+        """The same drive from where its learned twin begins."""
         context = drive_context(self.env, sit, scenario, seed, CONTEXT_FRAMES)
-        begun = self.begin(scenario, seed, steps + CONTEXT_FRAMES - 1)
+        begun = self.begin(scenario, seed)
         observation, info = begun.observation, begun.info
         for action in context.action[:-1] if context is not None else ():
             observation, _, _, _, info = self.env.step(action)
@@ -123,10 +124,10 @@ class LearnedWorld:
         self.model, self.bank = DriveSettings(world=place.model).open()
         self.road = RoadCamEnv(cameras={"front": camera_of(self.model)}, grace_steps=None)
 
-    def begin(self, scenario: Scenario, seed: int, steps: int) -> Begun:
-        """The drive of this scenario and seed, of at most ``steps`` steps."""
+    def begin(self, scenario: Scenario, seed: int) -> Begun:
+        """The drive of this scenario and seed."""
         settings: dict[str, Any] = {
-            "world": self.model, "steps": self.place.passes, "max_steps": steps, "pixels": self.place.pixels
+            "world": self.model, "steps": self.place.passes, "pixels": self.place.pixels
         }  # fmt: skip
         if self.place.begin == "run-up":
             start = run_up(self.road, sit, self.model, scenario, seed)

@@ -102,14 +102,14 @@ class Tester:
     def driven(self, scenario: Scenario, seed: int) -> Driven:
         """A drive in the world that is searched."""
         with one_thread():
-            return self._drive(self.world.begin(scenario, seed, self.task.steps), seed)
+            return self._drive(self.world.begin(scenario, seed), seed)
 
     def verified(self, scenario: Scenario, seed: int) -> Driven:
         """The same drive in the reference world: same scenario, same seed, same driver, from the same moment on."""
         with one_thread():
             if self.task.place.is_reference:
                 return self.driven(scenario, seed)
-            return self._drive(self.truth.begin_after_run_up(scenario, seed, self.task.steps), seed)
+            return self._drive(self.truth.begin_after_run_up(scenario, seed), seed)
 
     def _drive(self, begun: Begun, seed: int) -> Driven:
         agent = agent_called(self.task.agent, self.world.model)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from agents.scenes.drive import drive
 from agents.scenes.verdict import Verdict, verdict_of
-from agents.scenes.worlds import ReferenceWorld, agent_called
+from agents.scenes.worlds import LearnedWorld, Place, ReferenceWorld, agent_called
 from agents.search.finds import Find, most_different
 from agents.search.samplers import ByChance, ByParzen, Sampler
 from agents.search.search import SearchConfig, search
@@ -120,7 +121,7 @@ def test_a_search_finds_what_fails_and_goes_on_where_it_was(tmp_path: Path) -> N
     assert "per 1,000 steps" in (tmp_path / "report.md").read_text()
     # a scenario file drives like the find that it was written of
     scenario, world = load_scenario(files[1]), ReferenceWorld()
-    driven = drive(world.begin(scenario, 99, 40), agent_called("coasting"), 40, np.random.default_rng(0))
+    driven = drive(world.begin(scenario, 99), agent_called("coasting"), 40, np.random.default_rng(0))
     assert report["finds"][0]["verdict"] == {**vars(verdict_of(driven))} and scenario.purpose.startswith(
         "Found by search"
     )
@@ -133,6 +134,19 @@ def test_a_search_finds_what_fails_and_goes_on_where_it_was(tmp_path: Path) -> N
     assert before == {path: path.read_bytes() for path in before}
     with pytest.raises(ValueError, match="a folder of agent = 'timid'"):
         search(SearchConfig(tmp_path, **REFERENCE | {"agent": "timid"}))
+
+
+def test_a_learned_drive_and_its_twin_begin_at_the_same_moment(tmp_path: Path) -> None:
+    save_world(tmp_path, LIVELY, ModelCard("lively", "lively", "none"))
+    learned, truth = LearnedWorld(Place(str(tmp_path), passes=1)), ReferenceWorld()
+    for name, seed in (("cut_in", 3), ("curves", 4)):
+        twins = learned.begin(load_scenario(name), seed), truth.begin_after_run_up(load_scenario(name), seed)
+        (seen, told), (real, known) = ((each.observation, each.info) for each in twins)
+        assert np.array_equal(seen["ego"], real["ego"]) and told["fields"] == known["fields"]
+        assert told["command"] == known["command"] and twins[0].scenario == twins[1].scenario
+        with torch.no_grad():
+            through = LIVELY.decode(LIVELY.encode(torch.from_numpy(real["camera"])).half().float()).numpy()
+        assert np.abs(through.astype(int) - seen["camera"]).max() <= 2, "the picture, as the tokenizer shows it"
 
 
 def test_finds_of_a_learned_world_are_checked_in_the_reference_world(
