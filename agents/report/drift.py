@@ -27,6 +27,8 @@ Array = npt.NDArray[np.float64]
 WINDOW_S = 5.0
 FEATURES = "means, spreads, colours and fine structure of sky, horizon and ground (evaluation.scene_statistics)"
 MEASURES = ("distance", "sharpness", "brightness", "vehicles", "trust")
+FARTHEST = 3.0
+"""Features are told in deviations of the reference frames, at most so many: else one of them could drown all others."""
 LEAST = 1e-3
 """A ratio to less than this is none: there is nothing to compare with."""
 
@@ -56,12 +58,16 @@ def figures(learned: Minute, reference: Minute) -> dict[str, Any]:
     """Every measure by window in both worlds, with intervals over drives; ratios of the last window to the first."""
     everything = statistics(reference.frames[reference.there])
     centre, scale = everything.mean(0), everything.std(0) + 1e-6
-    pool = (everything - centre) / scale
+
+    def in_deviations(features: Array) -> Array:
+        return np.clip((features - centre) / scale, -FARTHEST, FARTHEST)
+
+    pool = in_deviations(everything)
     found: dict[str, Any] = {
         "window_s": WINDOW_S, "features": FEATURES, "drives": len(learned.frames), "scenarios": list(SCENARIOS),
     }  # fmt: skip
     for who, minute in (("model", learned), ("reference", reference)):
-        seen, features = _seen(minute), (statistics(_flat(minute.frames)) - centre) / scale
+        seen, features = _seen(minute), in_deviations(statistics(_flat(minute.frames)))
         by_window, ratios = _by_window(minute, seen, features, pool)
         found[who] = by_window
         found["ratio" if who == "model" else "reference_ratio"] = ratios
