@@ -1,9 +1,9 @@
 """Do prompts do what they ask? `python -m benchmarks.prompting [--quick] [--world road] [--out DIR]`
 
 - Editing: drives by clear day are drawn anew by night and in snow. The reference world draws the same moments in the
-  same look, so that there is a truth: PSNR against it, beside that of the clip as it was. Style is told by the
-  classifier of `benchmarks.words`; whether lane and lead stayed, by the model's heads on the clip before and after, and
-  by `worldsim.evaluation.scene_reader`, which sees single pictures only, against the truth of the reference world.
+  same look, so that there is a truth: PSNR against it, beside that of the clip as it was and of SDEdit alone. Style is
+  told by the classifier of `benchmarks.words`. Whether lane and lead stayed is told by the model's heads on the clip
+  before and after, and against the true labels by `worldsim.evaluation.scene_reader`, which sees single pictures only.
 - Image to video: from one held-out picture, with no motion known before it, steered and braked as in
   `benchmarks.obedience`, by the same estimator.
 - A minute from words: how far the pictures of the first and the last 5 s are from reference frames of that look.
@@ -27,6 +27,7 @@ from envs.prompting.words import scene_of, told
 from envs.reference.camera.ego_camera import EgoCamera
 from envs.reference.roadcam import RoadCamEnv
 from worldsim.checkpoint import load_world
+from worldsim.dynamics.conditioning import Scene
 from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.evaluate import bars
 from worldsim.evaluation.filmstrip import save_png, sheet
@@ -37,6 +38,7 @@ from worldsim.evaluation.rollouts import fitted
 from worldsim.evaluation.scene_reader import load_reader
 from worldsim.evaluation.scene_statistics import LinearClassifier, statistics
 from worldsim.prompting import Clip, Planned, animate, draw_video, edit, extend_backward
+from worldsim.prompting.drawing import decoded
 from worldsim.prompting.editing import KEEP
 from worldsim.types import LABEL_FIELDS, FloatArray, FrameArray
 from worldsim.world_model import WorldModel
@@ -48,7 +50,7 @@ from .words import Look
 
 Array = npt.NDArray[np.float64]
 
-PARTS = ("editing", "editing_floor", "image_to_video", "past", "minute")
+PARTS = ("editing", "plain_sdedit", "editing_floor", "image_to_video", "past", "minute")
 PLAIN: Look = ("day", "clear")
 ASKED: tuple[Look, ...] = (("night", "clear"), ("day", "snow"))
 SCENARIOS = ("highway", "curves", "two_way", "highway_dense")
@@ -78,7 +80,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     drives = [reference_drive(FIRST_SEED + i, SCENARIOS[i % len(SCENARIOS)], world) for i in range(count)]
     levels = arguments.keep or ([KEEP] if arguments.quick else [0.25, 0.5, KEEP, 0.9])
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "editing": lambda: {f"{keep:g}": judge_edits(engine, drives, keep, arguments, classify) for keep in levels},
+        "editing": lambda: {
+            f"{keep:g}": judge_edits(engine, drives, edit, keep, arguments, classify) for keep in levels
+        },
+        "plain_sdedit": lambda: {
+            f"{keep:g}": judge_edits(engine, drives, plain_sdedit, keep, arguments, classify) for keep in (0.25,)
+        },
         "editing_floor": lambda: floor_of(drives, classify),
         "image_to_video": lambda: judge_images(engine, count, arguments.seed),
         "past": lambda: judge_past(engine, drives, arguments.seed),
@@ -125,8 +132,20 @@ def reference_drive(seed: int, scenario: str, world: WorldModel) -> Truth:
 # --- editing ----------------------------------------------------------------------------------------------------------
 
 
+def plain_sdedit(engine: Engine, clip: Clip, before: Scene, after: Scene, seed: int, keep: float) -> Clip:
+    """What there is without the sketch of ``edit``: each frame noised to ``keep`` and drawn on in the new scene."""
+    state, latents, motion = engine.empty(after, [seed]), clip.latents(engine.world), clip.motion_into
+    drawn = [engine.refine(state, latents[:, t], motion[:, t], keep).latents for t in range(len(clip))]
+    return replace(clip, frames=decoded(engine, drawn))
+
+
 def judge_edits(
-    engine: Engine, drives: Sequence[Truth], keep: float, arguments: Any, classify: LinearClassifier
+    engine: Engine,
+    drives: Sequence[Truth],
+    way: Callable[..., Clip],
+    keep: float,
+    arguments: Any,
+    classify: LinearClassifier,
 ) -> dict[str, Any]:
     """Figures of every asked look at one level, and a filmstrip of the first drives."""
     found, rows, names = {}, [], []
@@ -135,7 +154,7 @@ def judge_edits(
         for i, drive in enumerate(bars(f"editing to {moment}, {weather}, keeping {keep:g}")(iter(drives))):
             before = scene_of(drive.clip.fields, engine.world)
             after = scene_of(replace(drive.clip.fields, time_of_day=moment, weather=weather), engine.world)
-            edited.append(edit(engine, drive.clip, before, after, arguments.seed + i, keep).frames)
+            edited.append(way(engine, drive.clip, before, after, arguments.seed + i, keep).frames)
             was = read_by_heads(engine, drive.clip, before)
             now = read_by_heads(engine, replace(drive.clip, frames=edited[-1]), after)
             lane.append(np.abs(now[0] - was[0]).mean())
@@ -152,9 +171,11 @@ def judge_edits(
             "heads_lane_offset_change_m": float(np.mean(lane)),
             "heads_lead_closeness_change": float(np.mean(lead)),
         }
-        say(f"editing to {moment}, {weather}, keep {keep:g}: {line(figures)}")
+        say(f"{way.__name__} to {moment}, {weather}, keep {keep:g}: {line(figures)}")
         found[f"{moment} {weather}"] = figures
-    path = save_png(arguments.out / f"prompting_edit_{keep:g}.png", sheet(rows, ["0 s", "0.4 s", "1 s"], names))
+    path = save_png(
+        arguments.out / f"prompting_{way.__name__}_{keep:g}.png", sheet(rows, ["0 s", "0.4 s", "1 s"], names)
+    )
     return found | {"picture": str(path)}
 
 
@@ -194,7 +215,7 @@ def line(figures: dict[str, float]) -> str:
     )
 
 
-def read_by_heads(engine: Engine, clip: Clip, scene: Any) -> tuple[Array, Array]:
+def read_by_heads(engine: Engine, clip: Clip, scene: Scene) -> tuple[Array, Array]:
     """Lane offset (t,) and closeness of the lead (t,), as the heads read a clip that they see."""
     latents, motion, state = clip.latents(engine.world), clip.motion_into, engine.empty(scene, [0])
     seen = [engine.observe(state, latents[:, t], motion[:, t]).state for t in range(len(clip))]

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/agents.md",
     "docs/cockpit.md",
     "docs/scenarios.md",
+    "docs/prompting.md",
     "docs/evaluation.md",
 )
 
