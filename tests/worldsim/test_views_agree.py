@@ -92,6 +92,7 @@ def disagreement(front: Tensor, left: Tensor) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_overlapping_views_agree_in_one_world() -> None:
     """What comes into view is made up: one world makes it up once, two worlds each their own."""
     scene = panorama(16, CONTEXT, torch.Generator().manual_seed(9))
