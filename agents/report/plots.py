@@ -182,7 +182,7 @@ def _reliability(shown: Shown, hazard: str) -> Plot:
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("probability that the head says, within 1 s")
     axes.set_ylabel("how often it happens (share of frames)")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 + len(shown))
     return Plot(_svg(figure), f"{HAZARDS[hazard].capitalize()} within 1 s: said and done, on true frames of drives "
                 "that go wrong. Small numbers are frames in a bin; bars are 95 % intervals over drives, none "
                 "where all frames are of one drive.")  # fmt: skip
@@ -234,14 +234,14 @@ def drift(shown: Shown) -> list[Plot]:
 def baselines(shown: Shown) -> list[Plot]:
     """Error of a frame after a second, for whoever draws."""
     table = shown[0][1]["table"]
-    figure, axes = _canvas((5.4, 1.0 + 0.3 * len(table)))
+    figure, axes = _canvas((5.4, 1.0 + 0.38 * len(table)))
     errors = [row["latent_error"] for row in table.values()]
     colours = [COLOURS[0] if name == "model" else REFERENCE if name == "true_frames" else BROKEN for name in table]
     axes.barh(range(len(table)), errors, color=colours, height=0.62)
-    axes.set_yticks(range(len(table)), [row["words"] for row in table.values()])
+    axes.set_yticks(range(len(table)), [fill(row["words"], 28) for row in table.values()])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("error after 1 s (rms of standardised latents)")
+    axes.set_xlabel("rms error of standardised latents")
     return [Plot(_svg(figure), "Who is how far from the true frame after 1 s, on the same branches. A soft picture "
                  "errs less than a sharp one that is wrong in detail: read it with the shares beside it.")]  # fmt: skip
 
