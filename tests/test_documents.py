@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/scenarios.md",
     "docs/prompting.md",
     "docs/evaluation.md",
+    "docs/your-data.md",
 )
 
 
