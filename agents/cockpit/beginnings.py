@@ -14,7 +14,7 @@ import torch
 
 from envs.choices import possible
 from envs.learned.settings import DriveSettings
-from envs.scenario import Scenario
+from envs.scenario import Scenario, list_scenarios
 from envs.words import GrammarParser, SceneWish
 from envs.words.neighbours import ByLetters
 from worldsim.engine.starts import StartArrays, StartBank, StartRecord, latents_hash
@@ -63,7 +63,12 @@ class Course:
 
 
 def in_scenario(world: OpenWorld, scenario: str, start: str) -> Course:
-    """A shipped scenario, or one that the world's starts know. Raises ValueError for another, with the nearest."""
+    """A shipped scenario, or one that the world's starts know. Raises ValueError for another, with the nearest.
+
+    A shipped one that was chosen before a world of recorded logs was gives way to the first of that world's own.
+    """
+    if scenario in list_scenarios() and scenario not in world.scenarios:
+        scenario = world.scenarios[0]
     choose(scenario, world.scenarios, "scenario")
     return Course(world, scenario, scenario.replace("_", " "), world.bank, start)
 
