@@ -25,6 +25,7 @@ from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.evaluate import held_out, judge_heads, judge_rollouts
 from worldsim.tokenizer import load_tokenizer, tokenizer_hash
 from worldsim.training.dynamics import ClipShape, TrainDynamicsConfig, train_dynamics
+from worldsim.training.ego_warp import EgoWarpConfig
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig
 from worldsim.training.tokenizer import TrainTokenizerConfig, train_tokenizer
@@ -76,6 +77,7 @@ def test_encoding_and_training_the_dynamics(place: Path, tmp_path: Path, device:
         data=str(data), tokenizer=str(place / "world"), dynamics=world.config.dynamics,
         loop=loop(tmp_path / "run", 2), shapes=[ClipShape(8, 4), ClipShape(4, 8), ClipShape(8, 1)],
         validation=ClipShape(4, 4), phrasings=0, device=device,
+        ego_warp=EgoWarpConfig(steps=3, batch=4, pairs=8, frames=4),
     )  # fmt: skip
     settings.objective.bootstrap_after = 1
     for steps in (2, 4):
