@@ -57,7 +57,7 @@ def rate(events: npt.ArrayLike) -> Estimate:
         raise ValueError(f"events: expected 0 or 1, got {sorted(set(table.ravel().tolist()) - {0.0, 1.0})[:5]}")
     wilson = _wilson(float(table.mean()), table.size)
     spread = mean(table)
-    return Estimate(wilson.value, min(wilson.low, spread.low), max(wilson.high, spread.high))
+    return Estimate(wilson.value, max(0.0, min(wilson.low, spread.low)), min(1.0, max(wilson.high, spread.high)))
 
 
 def ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> Estimate:

@@ -13,9 +13,13 @@ from agents.learning.ppo import PPO, PPOConfig
 from agents.policy.network import Policy, PolicyConfig
 from agents.policy.observe import PolicyInput, PolicyViewEnv
 from envs.reference.roadcam import RoadCamEnv
-from tests.envs.learned_worlds import BANK, WORLD
+from tests.envs.learned_worlds import BANK
+from tests.worldsim.worlds import tiny_world
 
 SMALL = PPOConfig(drives=4, rollout_steps=16, batch=32, epochs=2, min_trust=0.0)
+
+WORLD = tiny_world(warp_width=0)
+"""Drives last long enough here for something to be learned."""
 
 
 def learner(name: str = LEARNED, config: PPOConfig = SMALL, seed: int = 0, parallel: bool = False) -> PPO:

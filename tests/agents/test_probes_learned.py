@@ -1,4 +1,4 @@
-"""No probe earns in the learned world that ships what keeping the lane earns there; two that do are named."""
+"""No probe earns in the learned world that ships what keeping the lane earns there; one that does is named."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from tests.agents.plays import Side, returns
 from worldsim.types import ROADS
 
 SHARE = 0.9
-START = 133
-"""Of the bank: a bend of the racetrack."""
+START = 4
+"""Of the bank: on the racetrack."""
 NAMES = ("expert", *PROBES)
 UNPUNISHED = {
-    "coasting": "the world that ships bends its roads after the car: after 0.9 s of a bend not taken its lane has "
-    "turned away by a tenth of what is true",
     "tailgating": "vehicles ahead in the world that ships hardly come nearer when driven up to",
 }
-"""Faults of the model, not of the reward: no reading says that anything is wrong. A better world makes these fail."""
+"""Faults of the model, not of the reward: no reading says that anything is wrong. A better world makes this fail."""
 
 
 def judged() -> list[Any]:

@@ -53,7 +53,7 @@ TIMES = ("elapsed_s", "steps_per_s")
 
 
 def write_world(folder: Path, seed: int = 0) -> WorldModel:
-    world = tiny_world(seed=seed)
+    world = tiny_world(seed=seed, warp_width=0)
     save_world(folder, world, ModelCard("tiny", "A test.", "none"))
     tiny_bank(world).save(folder)
     return world
