@@ -173,6 +173,34 @@ class StrayDriver(_EpisodicDriver):
         return _clipped(self.turn, float(ScriptedDriver.act(self)[1]))
 
 
+class SurgerDriver(ScriptedDriver):
+    """Accelerates and brakes by a will of its own, up to whoever is ahead and away again, and keeps its lane.
+
+    A good driver's pedals hold the gap, so they say nothing of how it would change; these do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Style(lane_changes_per_s=1 / 40), "surger")
+
+    def reset(self, env: Any, rng: np.random.Generator) -> None:
+        """Begin a drive with a nerve of its own: how near a collision may come before it brakes."""
+        super().reset(env, rng)
+        self.left_s, self.pedal = 0.0, 0.0
+        self.nerve_s = float(np.exp(rng.uniform(np.log(0.4), np.log(3.0))))
+
+    def act(self) -> FloatArray:
+        """The good driver's wheel; a pedal held for 0.3 to 3 s, away from the gap or the speed that is wrong for long."""
+        steering, _ = super().act()
+        self.left_s -= _STEP_S
+        if self.left_s <= 0:
+            self.left_s = float(self.rng.uniform(0.3, 3.0))
+            fast = self.truth.speed / max(self.cruise, 1.0)
+            far = self.truth.lead_distance > 30.0
+            self.pedal = float(self.rng.uniform(-1.0, 1.0) + (0.4 if far else 0.0) + 0.5 * (1.0 - fast))
+        near = self.truth.lead_distance < 4.0 + self.nerve_s * max(self.truth.closing_speed, 0.0)
+        return _clipped(float(steering), -1.0 if near else self.pedal)
+
+
 class OffroadDriver(_EpisodicDriver):
     """Drifts off the road, gently or sharply, and sometimes comes back."""
 
@@ -243,13 +271,14 @@ AGGRESSIVE = Style(
 )
 
 DRIVERS: dict[str, tuple[float, Callable[[], Driver]]] = {
-    "good": (0.13, ScriptedDriver),
-    "noisy": (0.10, NoisyDriver),
+    "good": (0.12, ScriptedDriver),
+    "noisy": (0.08, NoisyDriver),
     "aggressive": (0.07, lambda: ScriptedDriver(AGGRESSIVE, "aggressive")),
     "wild": (0.08, WildDriver),
     "drifter": (0.12, DrifterDriver),
-    "swerver": (0.20, SwerverDriver),
+    "swerver": (0.16, SwerverDriver),
     "stray": (0.12, StrayDriver),
+    "surger": (0.07, SurgerDriver),
     "offroad": (0.05, OffroadDriver),
     "crasher": (0.10, CrasherDriver),
     "stopper": (0.03, StopperDriver),

@@ -72,6 +72,17 @@ def test_some_turn_as_the_road_does_not(name: str) -> None:
     assert askew["good"] < 0.05 and askew[name] > 0.2
 
 
+def test_the_surger_nears_and_leaves_whoever_is_ahead() -> None:
+    """Where the good driver holds its distance, the surger's comes and goes."""
+    road = Scenario(road="highway", lanes=3, traffic="heavy")
+    spread = {}
+    for who in ("good", "surger"):
+        tracks = [drive(who, road, seed, 120)[0] for seed in range(4)]
+        closing = np.concatenate([track[track[:, 10] < 60, 11] for track in tracks])
+        spread[who] = closing.std()
+    assert spread["surger"] > 1.5 * spread["good"]
+
+
 def test_the_mixture_follows_its_shares() -> None:
     rng = np.random.default_rng(0)
     drawn = Counter(mixture(rng).name for _ in range(3000))
