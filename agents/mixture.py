@@ -189,7 +189,7 @@ class SurgerDriver(ScriptedDriver):
         self.nerve_s = float(np.exp(rng.uniform(np.log(0.4), np.log(3.0))))
 
     def act(self) -> FloatArray:
-        """The good driver's wheel; a pedal held for 0.3 to 3 s, away from the gap or the speed that is wrong for long."""
+        """The good driver's wheel; a pedal held for 0.3 to 3 s, away from the gap or speed that is wrong for long."""
         steering, _ = super().act()
         self.left_s -= _STEP_S
         if self.left_s <= 0:

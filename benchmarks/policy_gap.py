@@ -26,6 +26,7 @@ from agents.policy.checkpoint import CARD_FILE, PolicyCard, save_policy
 from agents.policy.network import Policy, PolicyConfig
 from agents.policy.observe import PolicyViewEnv
 from envs.learned.settings import DriveSettings
+from worldsim.chance import drawn_from
 from worldsim.schema import build
 from worldsim.storage import read_json, write_json
 from worldsim.tokenizer import tokenizer_hash
@@ -91,8 +92,7 @@ def heads_taught(like: Trained, arguments: Namespace) -> str:
     torch.set_num_threads(1)
     place = Place.open(REFERENCE, arguments.world, list(ROADS))
     config = build(ImaginationConfig, like.kind.settings.get("imagination", {}))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(torch.Generator().manual_seed(seed)):
         policy = Policy(PolicyConfig.of(place.world))
     env = HeadsWord(place.drives(config.drives, config.rollout_steps), place.world)
     learner = Imagination(config, PolicyViewEnv(env, place.world, policy.config.history), policy, seed)

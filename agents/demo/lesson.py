@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from envs.learned.settings import DriveSettings
+from worldsim.chance import drawn_from
 from worldsim.schema import build, plain
 from worldsim.storage import write_json
 from worldsim.tokenizer import tokenizer_hash
@@ -142,8 +143,7 @@ def _untrained(folder: Path, world: str) -> Path:
     """The policy that learning begins with."""
     if not (folder / CARD_FILE).is_file():
         model, _ = DriveSettings(world=world).open()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(TrainAgentConfig().seed)
+        with drawn_from(torch.Generator().manual_seed(TrainAgentConfig().seed)):
             policy = Policy(PolicyConfig.of(model))
         save_policy(folder, policy, PolicyCard("before", "none", LEARNED, world, tokenizer_hash(model.tokenizer)))
     return folder

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from worldsim.chance import drawn_from
 from worldsim.schema import option
 
 from ..policy.network import Critic, Policy
@@ -55,8 +56,7 @@ class Imagination:
     def __init__(self, config: ImaginationConfig, env: PolicyViewEnv, policy: Policy, seed: int) -> None:
         self.config, self.env, self.policy, self.seed = config, env, policy.requires_grad_(True), seed
         self.apprentice = Apprentice(config.apprentice, env, policy, config.rollout_steps, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawn_from(torch.Generator().manual_seed(seed)):
             self.critic = Critic(policy.config)
         self.prior = copy.deepcopy(policy).requires_grad_(False)
         self.actor_optimizer = torch.optim.Adam(policy.parameters(), config.learning_rate)

@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from envs.reference.roadcam import RoadCamEnv
+from worldsim.chance import drawn_from
 from worldsim.checkpoint import DEFAULT_WORLD
 from worldsim.device import check_device
 from worldsim.schema import option
@@ -142,8 +143,7 @@ def _beginning(config: TrainAgentConfig, place: Place) -> tuple[Policy, Progress
             demonstration_frames=card.demonstration_frames, seconds_before=card.seconds,
         )  # fmt: skip
         return policy.requires_grad_(True), progress
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with drawn_from(torch.Generator().manual_seed(config.seed)):
         policy = Policy(PolicyConfig.of(place.world, history=config.history, width=config.width))
     return policy, Progress()
 

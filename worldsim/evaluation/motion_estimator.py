@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from worldsim.chance import drawn_from
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.metrics import correlation
 from worldsim.storage import atomic_path
@@ -146,8 +147,7 @@ def train_estimator(
 ) -> MotionEstimator:
     """Fit to features (k, 4, r, q) and truth (k, 2); robust to outliers, the learning rate falls to zero."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(torch.Generator().manual_seed(seed)):
         estimator = MotionEstimator()
     both = torch.cat((features, mirrored(features)))
     estimator.mean.copy_(both.mean(0))

@@ -32,6 +32,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from worldsim.chance import drawn_from
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.metrics import auroc, correlation, mean_absolute_error
 from worldsim.storage import atomic_path
@@ -190,8 +191,7 @@ def _covered(boxes: FloatArray, size: tuple[int, ...]) -> FloatArray:
 def train_reader(examples: Examples, seed: int = 0, steps: int = 1500, batch: int = 64) -> SceneReader:
     """Fit to examples, mirrored and softened at random; the learning rate falls to zero."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(torch.Generator().manual_seed(seed)):
         reader = SceneReader()
     optimizer = torch.optim.AdamW(reader.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)

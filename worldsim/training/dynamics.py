@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from worldsim.chance import drawn_from
 from worldsim.checkpoint import ModelCard, load_world, open_tokenizer, save_world
 from worldsim.data.clips import ClipSampler
 from worldsim.data.encoding import Encoding, mountings
@@ -116,9 +117,7 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     several = any(each.views != source.views for each in others) or bool(source.views.cameras)
     told = several or config.dynamics.any_view or (start is not None and start.config.dynamics.any_view)
     held_out.scale.load_state_dict(source.scale.state_dict())
-    torch_seed = torch.Generator().manual_seed(config.loop.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.set_rng_state(torch_seed.get_state())
+    with drawn_from(torch.Generator().manual_seed(config.loop.seed)):
         dynamics = Dynamics(replace(config.dynamics, any_view=told).at(source.views))
     if start is not None:
         take_weights(dynamics, source.scale, start, tokenizer, source.encoding.folder)
