@@ -16,7 +16,15 @@ from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS, StateHeads, head_loss
 from worldsim.dynamics.targets import head_targets, vehicle_tokens, within
 from worldsim.dynamics.transformer import Dynamics
-from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective, own_past
+from worldsim.training.objective import (
+    NOISE,
+    NOTHING,
+    ClipBatch,
+    ObjectiveConfig,
+    drop_conditions,
+    objective,
+    own_past,
+)
 from worldsim.types import LABEL_FIELDS, LEAD_RANGE_M, MOTION_FIELDS
 
 from .worlds import tiny_config, tiny_world
@@ -111,6 +119,29 @@ def test_an_own_past_is_trained_on_once_the_model_is_mature() -> None:
         dynamics, batch, ObjectiveConfig(bootstrap_fraction=0.0), torch.Generator().manual_seed(0), False
     )[1]
     assert immature["picture"] == errors[0.0]["picture"] != errors[1.0]["picture"]
+
+
+def test_who_draws_from_nothing_learns_the_mean_square_alone() -> None:
+    """The loss knows no noise of what is drawn: with a written past that is clean it is the plain squared error."""
+    dynamics = tiny_world().dynamics.eval()
+    batch = clip_batch(dynamics.config, 4)
+    settings = ObjectiveConfig(
+        draws_from=NOTHING, bootstrap_fraction=0.0, own_fraction=0.0, noise_weight=1.0, vehicle_weight=0.0,
+        written_weight=0.0,
+    )  # fmt: skip
+    _, values = objective(dynamics, batch, settings, torch.Generator().manual_seed(0))
+    noisy_past = objective(dynamics, batch, replace(settings, draws_from=NOISE), torch.Generator().manual_seed(0))[1]
+    assert values["picture"] == pytest.approx(values["flow_error"]) and values["picture"] != noisy_past["picture"]
+    single = clip_batch(dynamics.config, 4, frames=1)  # a lone frame has no past to be noised
+    errors = [objective(dynamics, single, settings, torch.Generator().manual_seed(seed))[1] for seed in (1, 2)]
+    assert errors[0]["flow_error"] == errors[1]["flow_error"]
+
+
+def test_drawing_from_nothing_is_not_mixed_with_diffusion() -> None:
+    with pytest.raises(ValueError, match="expected bootstrap_fraction=0 and own_fraction=0"):
+        ObjectiveConfig(draws_from=NOTHING)
+    with pytest.raises(ValueError, match="did you mean 'nothing'"):
+        ObjectiveConfig(draws_from="nothin")
 
 
 def test_tokens_of_vehicles_weigh_more() -> None:

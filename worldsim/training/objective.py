@@ -20,12 +20,21 @@ from worldsim.dynamics.attention import Order
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.heads import head_loss
 from worldsim.dynamics.transformer import Dynamics, Prediction
+from worldsim.errors import choose
+
+NOISE, NOTHING = "noise", "nothing"
 
 
 @dataclass
 class ObjectiveConfig:
-    """Weights and rates of the training objective."""
+    """Weights and rates of the training objective.
 
+    A frame is drawn from ``noise``, or from ``nothing``: in one pass from zeros, by least squares, which makes a
+    deterministic model to compare with (``worldsim evaluate baseline=``). ValueError where that is asked for beside
+    clips that train large steps or an own past, which are of diffusion alone.
+    """
+
+    draws_from: str = NOISE
     bootstrap_fraction: float = 0.25  # of clips that train large steps
     own_fraction: float = 0.4  # of the other clips, whose past is what the model itself drew
     own_depth: int = 2  # times at most that an own past is drawn from an own past
@@ -39,6 +48,14 @@ class ObjectiveConfig:
     drop_fields: float = 0.3  # of clips with text: words alone must then say what the scene is
     drop_field: float = 0.15  # of each field
     drop_motion: float = 0.05  # of clips without ego motion
+
+    def __post_init__(self) -> None:
+        choose(self.draws_from, (NOISE, NOTHING), "objective.draws_from")
+        if self.draws_from == NOTHING and (self.bootstrap_fraction or self.own_fraction):
+            raise ValueError(
+                f"objective.draws_from={NOTHING}: expected bootstrap_fraction=0 and own_fraction=0, "
+                f"got {self.bootstrap_fraction} and {self.own_fraction}"
+            )
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,8 @@ def objective(
     levels = Levels(torch.cat((jump.signal, flow.signal)), torch.cat((jump.step, flow.step)))
     two = _Streams.begin(dynamics, batch, written, generator)
     x = noisy(batch.latents, torch.randn(written.shape, generator=generator, device=generator.device), levels.signal)
+    if config.draws_from == NOTHING:
+        x, levels = torch.zeros_like(x), Levels(torch.zeros_like(levels.signal), levels.step)
     goal = batch.latents
     if large:
         target = shortcut_target(two.cut(0, large).drawing(), x[:large], jump, finest)
