@@ -5,7 +5,7 @@ Axis legend: h w image rows and columns, n latent tokens, d latent channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,8 @@ from worldsim.world_model import WorldModel
 
 from .catalogue import OpenWorld
 
+USUAL = "highway"
 IMAGE, WORDS = "your image", "your words"
-OTHERS = "the learned world decides for itself what others do; only the reference world can be told"
 UNKNOWN_SPEED_MPS = 15.0
 
 
@@ -62,13 +62,14 @@ class Course:
         return start | ({"command": self.command} if self.command else {})
 
 
-def in_scenario(world: OpenWorld, scenario: str, start: str) -> Course:
+def in_scenario(world: OpenWorld, scenario: str, start: str, elsewhere: Collection[str] = ()) -> Course:
     """A shipped scenario, or one that the world's starts know. Raises ValueError for another, with the nearest.
 
-    A shipped one that was chosen before a world of recorded logs was gives way to the first of that world's own.
+    A page may ask for what it chose while another world was driven: a scenario that ships or is one of ``elsewhere``
+    but not of this world gives way to one of its own.
     """
-    if scenario in list_scenarios() and scenario not in world.scenarios:
-        scenario = world.scenarios[0]
+    if scenario not in world.scenarios and scenario in (*list_scenarios(), *elsewhere):
+        scenario = USUAL if USUAL in world.scenarios else world.scenarios[0]
     choose(scenario, world.scenarios, "scenario")
     return Course(world, scenario, scenario.replace("_", " "), world.bank, start)
 
@@ -78,48 +79,20 @@ def in_words(world: OpenWorld, text: str) -> tuple[Course, SceneWish]:
 
     It begins from the recorded starts that have all that was asked for, and most of what the parser assumed.
     """
-    wish = GrammarParser(ByLetters()).parse(text)
+    wish = read(text)
     rows = _nearest(wish, world.bank) if world.bank else ()
     return Course(world, wish.scenario(WORDS), WORDS, world.bank, rows=rows, command=wish.command), wish
+
+
+def read(text: str) -> SceneWish:
+    """What ``text`` asks for. Raises ValueError for nothing to read."""
+    return GrammarParser(ByLetters()).parse(text)
 
 
 def from_image(world: OpenWorld, frame: FrameArray, speed_mps: float) -> Course:
     """A frame (h, w, 3) at a speed; what kind of scene it shows is not known."""
     bank = _bank_of(world.model, frame, speed_mps)
     return Course(world, Scenario(name="image"), IMAGE, bank, rows=(0,))
-
-
-def account(wish: SceneWish, come: SceneFields) -> dict[str, Any]:
-    """What was understood, assumed and is not honoured: the parser's account, and what a learned world cannot do.
-
-    ``come`` is the scene that the drive began in: where it is not as assumed, that is said. ``marks`` are stretches of
-    the text, each with its role and what is to be said of it.
-    """
-    plain = wish.plain()
-    happenings = [each for each in plain["understood"] if each["means"].startswith("event ")]
-    understood = [each for each in plain["understood"] if each not in happenings]
-    assumed = [_as_come(each, come) for each in plain["assumed"] if not each["key"].startswith("event ")]
-    refused = [{"text": event.words(), "why": OTHERS, "nearest": ""} for event in wish.events]
-    if "drivers" in wish.asked:
-        refused.append({"text": "how others drive", "why": OTHERS, "nearest": ""})
-    marks = [(each, "understood", each["means"]) for each in understood]
-    marks += [(each, "unsupported", OTHERS) for each in happenings]
-    marks += [(each, "unsupported", each["why"]) for each in plain["unsupported"]]
-    return {
-        "text": wish.text, "caption": wish.caption, "understood": understood, "assumed": assumed,
-        "unsupported": [*plain["unsupported"], *refused],
-        "marks": [
-            {"start": each["start"], "end": each["end"], "role": role, "says": says}
-            for each, role, says in sorted(marks, key=lambda mark: mark[0]["start"])
-        ],
-    }  # fmt: skip
-
-
-def _as_come(assumed: dict[str, Any], come: SceneFields) -> dict[str, Any]:
-    value = getattr(come, assumed["key"], None) if assumed["key"] in SCENE_VOCABULARY else None
-    if value is None or value == assumed["value"]:
-        return assumed
-    return {**assumed, "value": value, "why": "as in the recorded start that fits best"}
 
 
 def _nearest(wish: SceneWish, bank: StartBank) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ Axis legend: b drives, one or two; h w c of a frame. Drive 0 is the first, the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,43 @@ from worldsim.engine import Engine, EngineConfig
 from worldsim.types import FloatArray, FrameArray
 
 from .beginnings import Course
+from .changes import Change, changed
+from .past import Past
 from .pilots import Pilot, row
 
 START_PASSES = 16
 
 
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Where one drive stood, what it had seen, and what had been done until then."""
+
+    course: Course
+    state: Drives  # of one drive
+    past: Past  # of one drive
+    actions: tuple[FloatArray, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def step(self) -> int:
+        """Steps since the drive began."""
+        return int(self.state.step[0])
+
+    def leads_to(self, later: Moment) -> bool:
+        """Whether ``later`` is this moment, or comes after it in the same drive."""
+        same = self.course is later.course and len(self.actions) <= len(later.actions)
+        same = same and all(mine is theirs for mine, theirs in zip(self.actions, later.actions, strict=False))
+        return same and self.changes == later.changes[: len(self.changes)]
+
+
 class Futures:
     """Drives of one course that advance together, as one batch."""
 
-    def __init__(self, course: Course, core: DriveCore, pilots: list[Pilot], actions: list[list[FloatArray]]) -> None:
-        self.course, self.core, self.pilots, self.actions = course, core, pilots, actions
+    def __init__(
+        self, course: Course, core: DriveCore, pilots: list[Pilot], actions: list[list[FloatArray]], past: Past
+    ) -> None:
+        self.course, self.core, self.pilots, self.actions, self.past = course, core, pilots, actions, past
+        self.changes: tuple[Change, ...] = ()
         self._look()
 
     @classmethod
@@ -36,17 +64,17 @@ class Futures:
         core.engine = _engine(core, 1)
         rng = np.random.default_rng(seed)
         core.begin(np.zeros(1, np.int64), [rng], course.options(rng))
-        return cls(course, core, [pilot], [[]])
+        return cls(course, core, [pilot], [[]], Past.of_beginning(core))
 
     @classmethod
-    def resume(
-        cls, course: Course, states: Sequence[Drives], pilots: list[Pilot], actions: Sequence[Sequence[FloatArray]]
-    ) -> Futures:
-        """As many drives as pilots, all from one state, after ``actions`` that led there."""
-        (state,) = states
-        core = DriveCore(course.settings(), len(pilots))
-        core.restore(state)
-        return cls(course, core, pilots, [list(each) for each in actions])
+    def resume(cls, moment: Moment, pilots: list[Pilot]) -> Futures:
+        """As many drives as pilots, all from one moment."""
+        core = DriveCore(moment.course.settings(), len(pilots))
+        core.restore(moment.state)
+        past = moment.past.select(np.zeros(len(pilots), np.int64))
+        futures = cls(moment.course, core, pilots, [list(moment.actions) for _ in pilots], past)
+        futures.changes = moment.changes
+        return futures
 
     def __len__(self) -> int:
         return len(self.pilots)
@@ -70,12 +98,27 @@ class Futures:
             past.append(action)
         taken = np.stack(acts)
         self.core.step(taken)
+        self.past = self.past.then(self.core.drives)
         self._look()
         return taken
 
-    def state(self, i: int = 0) -> Drives:
+    def change(self, looks: Mapping[str, str]) -> None:
+        """Go on from here in a scene that looks otherwise; see ``changes``."""
+        self.core.drives, self.past = changed(self.core, self.past, looks)
+        self.changes = (*self.changes, Change(self.step_count, dict(looks)))
+        self._look()
+
+    def instruct(self, command: str) -> None:
+        """Give all drives a route command."""
+        self.core.instruct(np.arange(len(self)), command)
+        self._look()
+
+    def moment(self, i: int = 0) -> Moment:
         """Where drive ``i`` stands, as a value."""
-        return self.core.drives.select(np.array([i]))
+        row = np.array([i])
+        return Moment(
+            self.course, self.core.drives.select(row), self.past.select(row), tuple(self.actions[i]), self.changes
+        )
 
     def ended(self, i: int) -> str:
         """What ended drive ``i`` now, as the learned world says; nothing where nothing did."""

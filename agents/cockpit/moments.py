@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
-from envs.learned.drives import Drives
-from worldsim.types import FRAME_RATE_HZ, FloatArray
+from worldsim.types import FRAME_RATE_HZ
 
-from .beginnings import Course
-from .futures import Futures
+from .futures import Futures, Moment
 from .limits import Limits
 
 EVERY_STEPS = 5  # of the last seconds, so many steps apart
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """Where a drive stood, and what had been done until then."""
-
-    course: Course
-    state: Drives  # of one drive
-    actions: tuple[FloatArray, ...]
-
-    @classmethod
-    def of(cls, futures: Futures) -> Moment:
-        """Where the first drive stands."""
-        return cls(futures.course, futures.state(0), tuple(futures.actions[0]))
-
-    @property
-    def step(self) -> int:
-        """Steps since the drive began."""
-        return int(self.state.step[0])
-
-    def leads_to(self, later: Moment) -> bool:
-        """Whether ``later`` is this moment, or comes after it in the same drive."""
-        same = self.course is later.course and len(self.actions) <= len(later.actions)
-        return same and all(mine is theirs for mine, theirs in zip(self.actions, later.actions, strict=False))
 
 
 class Moments:
@@ -51,7 +24,11 @@ class Moments:
     def pass_by(self, futures: Futures) -> None:
         """The first drive has come to another step, or just begun."""
         if futures.step_count % EVERY_STEPS == 0:
-            self.recent.append(Moment.of(futures))
+            self.recent.append(futures.moment())
+
+    def turn(self, futures: Futures) -> None:
+        """The first drive has changed where it stands: whoever comes back to this step finds it so."""
+        self.recent.append(futures.moment())
 
     def rewind(self, moment: Moment | None = None) -> bool:
         """Of the recent past keep what led to ``moment``; whether anything did."""

@@ -63,6 +63,13 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Change:
+    """Change the drive under way as a text asks for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class PictureHeader:
     """What comes before an image."""
 
@@ -173,13 +180,14 @@ class Here:
 
 
 Message = (
-    Begin | Words | Picture | Wheel | Shown | Drive | Pilot | Save | Return | Forget | Branch | Join | Truth | Record
-    | Here
+    Begin | Words | Change | Picture | Wheel | Shown | Drive | Pilot | Save | Return | Forget | Branch | Join | Truth
+    | Record | Here
 )  # fmt: skip
 
 KINDS: dict[str, Any] = {
-    "begin": Begin, "words": Words, "wheel": Wheel, "shown": Shown, "drive": Drive, "pilot": Pilot, "save": Save,
-    "return": Return, "forget": Forget, "branch": Branch, "join": Join, "truth": Truth, "record": Record, "here": Here,
+    "begin": Begin, "words": Words, "change": Change, "wheel": Wheel, "shown": Shown, "drive": Drive, "pilot": Pilot,
+    "save": Save, "return": Return, "forget": Forget, "branch": Branch, "join": Join, "truth": Truth, "record": Record,
+    "here": Here,
 }  # fmt: skip
 BEGINNINGS = (Begin, Words, Picture)
 

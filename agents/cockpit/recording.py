@@ -48,7 +48,8 @@ class Recording:
     def __init__(self, futures: Futures) -> None:
         self.world, self.course = futures.course.world.name, futures.course.name
         self.pilots: list[str] = []
-        observation, info = _seen(futures)
+        self._began_s, self._told = futures.step_count / FRAME_RATE_HZ, len(futures.info["events"][0])
+        observation, info = self._seen(futures)
         self._recorder, self._infos = Recorder(_Cameras(futures.core.cameras), observation, info), [info]
 
     def __len__(self) -> int:
@@ -56,7 +57,7 @@ class Recording:
 
     def add(self, action: FloatArray, futures: Futures) -> None:
         """An action (2,) of the first drive, and where it led."""
-        observation, info = _seen(futures)
+        observation, info = self._seen(futures)
         self._recorder.add(action, observation, info)
         self._infos.append(info)
         name = futures.pilots[0].name
@@ -79,8 +80,11 @@ class Recording:
                 video.add(shot(frame, info, strip=True))
         return Recorded(target, folder, record.index, len(episode))
 
-
-def _seen(futures: Futures) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The first drive's observation and info, as an env of one drive gives them."""
-    observation = {key: value[0] for key, value in futures.observation.items()}
-    return observation | {"command": int(observation["command"])}, single(futures.info, 0)
+    def _seen(self, futures: Futures) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The first drive's observation and info, as an env of one drive that began with the recording gives them."""
+        observation = {key: value[0] for key, value in futures.observation.items()}
+        info = single(futures.info, 0)
+        fresh = info["events"][self._told :]  # what came before is in its fields already
+        unstaged = [each for each in info["events"] if each["began_s"] is None]
+        info["events"] = unstaged + [each | {"began_s": each["began_s"] - self._began_s} for each in fresh]
+        return observation | {"command": int(observation["command"])}, info

@@ -15,12 +15,13 @@ from worldsim.errors import choose
 from worldsim.prompting.image import read_image
 from worldsim.types import COMMANDS, EGO_FIELDS, FRAME_RATE_HZ, FrameArray
 
-from . import beginnings, protocol
+from . import account, beginnings, protocol
 from .beginnings import IMAGE, Course
 from .catalogue import Catalogue
-from .futures import Futures
+from .changes import looks_asked
+from .futures import Futures, Moment
 from .limits import Limits
-from .moments import Moment, Moments
+from .moments import Moments
 from .pace import Pace
 from .pilots import AS_BEFORE, MIRRORED, YOU, AsBefore, Mirrored, Pilot, Seated, You
 from .protocol import Message, Wheel, finite
@@ -49,10 +50,10 @@ class Session:
         self.truth: Truth | None = None
         self.recording: Recording | None = None
         self.wishes: dict[type, Callable[[Any], list[Reply]]] = {
-            protocol.Begin: self._begin, protocol.Words: self._words, protocol.Picture: self._picture,
-            protocol.Pilot: self._pilot, protocol.Save: self._save, protocol.Return: self._return,
-            protocol.Forget: self._forget, protocol.Branch: self._branch, protocol.Join: self._join,
-            protocol.Truth: self._truth, protocol.Record: self._record,
+            protocol.Begin: self._begin, protocol.Words: self._words, protocol.Change: self._change,
+            protocol.Picture: self._picture, protocol.Pilot: self._pilot, protocol.Save: self._save,
+            protocol.Return: self._return, protocol.Forget: self._forget, protocol.Branch: self._branch,
+            protocol.Join: self._join, protocol.Truth: self._truth, protocol.Record: self._record,
         }  # fmt: skip
 
     # --- driving ------------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ class Session:
         taken = futures.step(np.array([wheel.steering, wheel.pedal], np.float32), self.pace.passes)
         self.moments.pass_by(futures)
         if self.truth is not None:
-            self.truth.follow(futures.actions[0])
+            self.truth.follow(futures.actions[0], futures.changes)
         if self.recording is not None:
             self.recording.add(taken[0], futures)
 
@@ -128,13 +129,14 @@ class Session:
     def _begin(self, wish: protocol.Begin) -> list[Reply]:
         world = self.catalogue.open(wish.world)
         seed = self.seed if wish.seed is None else wish.seed
-        return self._set_out(beginnings.in_scenario(world, wish.scenario, wish.start), seed)
+        known = () if self.futures is None else self.futures.course.world.scenarios
+        return self._set_out(beginnings.in_scenario(world, wish.scenario, wish.start, known), seed)
 
     def _words(self, wish: protocol.Words) -> list[Reply]:
         course, read = beginnings.in_words(self.catalogue.open(wish.world), wish.text)
         replies = self._set_out(course, self.seed)
         assert self.futures is not None
-        return [*replies, {"kind": "account", **beginnings.account(read, self.futures.core.drives.fields[0])}]
+        return [*replies, {"kind": "account", **account.of_beginning(read, self.futures.core.drives.fields[0])}]
 
     def _picture(self, wish: protocol.Picture) -> list[Reply]:
         world = self.catalogue.open(wish.world)
@@ -148,6 +150,24 @@ class Session:
             pilot = self._seated(self.futures.pilots[0].name, course)
         futures = Futures.begin(course, pilot, seed)  # raises before anything is given up
         return self._jump(futures, None)
+
+    def _change(self, wish: protocol.Change) -> list[Reply]:
+        assert self.futures is not None
+        futures, read = self.futures, beginnings.read(wish.text)
+        now = futures.core.drives.fields[0]
+        asked = looks_asked(read, now, np.random.default_rng(self.seed))
+        looks = {key: to for key, to in asked.items() if getattr(now, key) != to}
+        if not asked and not read.command:
+            raise ValueError(f"{wish.text[:60]!r}: {account.STAYS}")
+        if looks:
+            futures.change(looks)
+            self.moments.turn(futures)
+            if self.truth is not None:
+                self.truth.follow(futures.actions[0], futures.changes)
+        if read.command:
+            futures.instruct(read.command)
+        caption = str(futures.core.drives.caption[0])
+        return [self._told("changed"), {"kind": "account", **account.of_change(read, asked, caption)}]
 
     # --- the wheel ----------------------------------------------------------------------------------------------
 
@@ -163,7 +183,7 @@ class Session:
 
     def _save(self, wish: protocol.Save) -> list[Reply]:
         assert self.futures is not None
-        moment = self.moments.find(None, wish.step) or Moment.of(self.futures)
+        moment = self.moments.find(None, wish.step) or self.futures.moment()
         return [{"kind": "saved", "moment": self.moments.save(moment), "step": moment.step, "name": moment.course.name}]
 
     def _forget(self, wish: protocol.Forget) -> list[Reply]:
@@ -178,21 +198,20 @@ class Session:
         pilot = self.futures.pilots[0]
         kept = pilot.name if pilot.name in self.catalogue.pilots else YOU
         pilot = You() if kept == YOU else self._seated(kept, moment.course)
-        return self._jump(Futures.resume(moment.course, [moment.state], [pilot], [moment.actions]), moment)
+        return self._jump(Futures.resume(moment, [pilot]), moment)
 
     def _branch(self, wish: protocol.Branch) -> list[Reply]:
         assert self.futures is not None
         choose(wish.pilot, (AS_BEFORE, MIRRORED, *self.catalogue.pilots), "pilot of the second future")
-        moment = self.moments.find(wish.moment, wish.step) or Moment.of(self.futures)
-        second = self._second(wish.pilot, moment)
-        futures = Futures.resume(moment.course, [moment.state], [You(), second], [moment.actions, moment.actions])
-        return self._jump(futures, moment)
+        moment = self.moments.find(wish.moment, wish.step) or self.futures.moment()
+        return self._jump(Futures.resume(moment, [You(), self._second(wish.pilot, moment)]), moment)
 
     def _second(self, name: str, moment: Moment) -> Pilot:
         assert self.futures is not None
         if name not in (AS_BEFORE, MIRRORED):
             return self._seated(name, moment.course)
-        since = self.futures.actions[0][len(moment.actions) :] if self.futures.course is moment.course else []
+        led_here = moment.leads_to(self.futures.moment())
+        since = self.futures.actions[0][len(moment.actions) :] if led_here else []
         if name == MIRRORED or not since:  # nothing was done from here on that could be repeated
             return Mirrored()
         return AsBefore(since, self._seated(RELAY, moment.course))
@@ -203,7 +222,7 @@ class Session:
         if len(futures) == 1:
             raise ValueError("there is one future only: branch first")
         kept = 0 if wish.keep == "first" else 1
-        one = Futures.resume(futures.course, [futures.state(kept)], [You()], [futures.actions[kept]])
+        one = Futures.resume(futures.moment(kept), [You()])
         self.futures = one
         self.pace.anew()
         replies = [self._told("joined")]
@@ -234,7 +253,8 @@ class Session:
         drives = futures.core.drives
         return {
             "kind": kind, "world": futures.course.world.name, "name": futures.course.name,
-            "caption": "" if futures.course.name == IMAGE else str(drives.caption[0]),
+            "scenario": futures.course.scenario if isinstance(futures.course.scenario, str) else None,
+            "caption": str(drives.caption[0]) if futures.course.name != IMAGE or futures.changes else "",
             "imagined": bool(drives.start[0] < 0), "step": futures.step_count, "futures": len(futures),
             "truth": why_not(futures.course, int(drives.start[0])), "scenarios": futures.course.world.scenarios,
             "target_mps": finite(float(drives.target_speed[0])),
@@ -262,7 +282,7 @@ class Session:
         if why := why_not(self.futures.course, start):
             raise ValueError(why)
         self.truth = Truth(self.futures.course, start)
-        self.truth.follow(self.futures.actions[0], CATCHING_UP_S)
+        self.truth.follow(self.futures.actions[0], self.futures.changes, CATCHING_UP_S)
         return [{"kind": "truth", "on": True, "why": ""}]
 
     def _record(self, wish: protocol.Record) -> list[Reply]:

@@ -75,15 +75,19 @@ const TOLD = {
     waiting("");
     scrubbing(false);
     event("");
-    OF("where").textContent = [told.name, told.caption, told.imagined ? "imagined" : ""].filter(Boolean).join(" · ");
+    where(told);
     OF("go").hidden = state.driving;
-    options(OF("scenario"), told.scenarios, state.wish?.scenario ?? OF("scenario").value);
+    options(OF("scenario"), told.scenarios, told.scenario ?? OF("scenario").value);
     OF("truth").disabled = Boolean(told.truth);
     OF("truth").title = told.truth || "T";
     branched(told.futures > 1);
     if (state.driving) link.send("drive", { on: true });
   },
   joined(told) { branched(told.futures > 1); },
+  changed(told) {
+    where(told);
+    waiting("");
+  },
   account,
   pilot({ name }) { state.pilot = OF("pilot").value = name; },
   saved(told) {
@@ -143,6 +147,21 @@ function begin(wish) {
   problem("");
   waiting("Opening the world…");
   link.send(wish.text ? "words" : "begin", wish);
+}
+
+function where({ name, caption, imagined }) {
+  OF("where").textContent = [name, caption, imagined ? "imagined" : ""].filter(Boolean).join(" · ");
+}
+
+// What the box says, for the drive under way or for another.
+function say(kind) {
+  const text = OF("text").value.trim();
+  if (!text) return;
+  OF("text").blur();
+  if (kind === "begin") return begin({ world: OF("world").value, text });
+  problem("");
+  waiting("Changing the scene…");
+  link.send("change", { text });
 }
 
 function waiting(text) {
@@ -218,6 +237,7 @@ const ACTS = {
   "save-here": () => link.send("save", { step: strip.at }),
   "back-now": backToNow,
   go: () => drive(true),
+  there: () => say("begin"),
   begin: () => begin({ world: OF("world").value, scenario: OF("scenario").value, start: OF("start").value }),
   theme() {
     const root = document.documentElement;
@@ -247,10 +267,7 @@ for (const id of ["world", "scenario", "start", "pilot", "second-pilot"]) {
 OF("second-pilot").addEventListener("change", () => { state.second = OF("second-pilot").value; branch(); });
 OF("words").addEventListener("submit", (event) => {
   event.preventDefault();
-  const text = OF("text").value.trim();
-  if (!text) return;
-  OF("text").blur();
-  begin({ world: OF("world").value, text });
+  say("change");
 });
 OF("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey) {
