@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from worldsim.device import check_device
 from worldsim.errors import nearest
-from worldsim.schema import build
+from worldsim.schema import rebuild
 from worldsim.storage import atomic_path
 from worldsim.tokenizer import Tokenizer, load_tokenizer
 from worldsim.world_model import WorldConfig, WorldModel
@@ -87,15 +87,15 @@ _BEFORE: dict[str, Any] = {"warp_width": 0}
 def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "cpu") -> WorldModel:
     """The world model that ships as ``name`` or lies in the folder ``name``, ready to roll out.
 
-    Raises ValueError for an unknown name (with the nearest), a damaged file or another format version, or a device
-    that is not there.
+    What the file does not set is as it was before it could be set. Raises ValueError for an unknown name (with the
+    nearest), a damaged file, another format version, a setting that this release does not know, or a device that is
+    not there.
     """
     device = check_device(device)
     path = world_folder(name) / FILE_NAME
     tensors, header = _read(path, device)
     config = header["config"] | {"dynamics": _BEFORE | header["config"]["dynamics"]}
-    world_config = build(WorldConfig, config, str(path))
-    world = WorldModel(world_config)
+    world = WorldModel(rebuild(WorldConfig, config, path))
     try:
         world.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:
@@ -108,7 +108,8 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
 
 def read_card(name: Path | str = DEFAULT_WORLD) -> ModelCard:
     """The model card of a world, without its weights."""
-    return ModelCard(**_header(world_folder(name) / FILE_NAME)["card"])
+    path = world_folder(name) / FILE_NAME
+    return rebuild(ModelCard, _header(path)["card"], path)
 
 
 def world_hash(name: Path | str = DEFAULT_WORLD) -> str:

@@ -23,6 +23,10 @@ from worldsim.errors import nearest
 T = TypeVar("T")
 
 
+class UnknownKey(ValueError):
+    """A key that a schema does not have."""
+
+
 def option(default: Any = MISSING, help: str = "", *, factory: Any = MISSING) -> Any:
     """A dataclass field with the sentence that ``worldsim COMMAND --help`` prints for it.
 
@@ -46,6 +50,17 @@ def build(schema: type[T], values: Mapping[str, Any], origin: str | Mapping[str,
     return _build(schema, values, "", {"": origin} if isinstance(origin, str) else origin)
 
 
+def rebuild(schema: type[T], values: Mapping[str, Any], path: Path | str) -> T:
+    """``build`` from what the file at ``path`` holds: there, an unknown key means that a newer worldsim wrote it."""
+    try:
+        return build(schema, values, str(path))
+    except UnknownKey as error:
+        raise ValueError(
+            f"{error}. A newer worldsim wrote this file: update worldsim (`git pull`, or `pip install --upgrade` from "
+            "where it was installed), or make the file again with this one"
+        ) from error
+
+
 def plain(value: Any) -> Any:
     """The inverse of ``build``: dataclasses become dicts, tuples lists and paths text, ready for JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -65,7 +80,7 @@ def _build(schema: type[T], values: Any, path: str, origins: Mapping[str, str], 
     for key in values:
         if key not in known:
             where = f"{path}.{key}" if path else str(key)
-            raise ValueError(
+            raise UnknownKey(
                 f"{_origin(where, origins)}: unknown key {where!r}: expected one of {sorted(known)}"
                 f"{nearest(key, known)}"
             )

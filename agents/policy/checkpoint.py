@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from worldsim.schema import build
+from worldsim.schema import rebuild
 from worldsim.storage import atomic_path, write_json
 from worldsim.tokenizer import tokenizer_hash
 from worldsim.world_model import WorldModel
@@ -55,7 +55,8 @@ def save_policy(folder: Path | str, policy: Policy, card: PolicyCard) -> Path:
 def load_policy(folder: Path | str) -> tuple[Policy, PolicyCard]:
     """The policy in ``folder``, ready to drive, and its card.
 
-    Raises ValueError for a folder without one, a damaged file or another format version.
+    Raises ValueError for a folder without one, a damaged file, another format version, or a
+    setting that this release does not know.
     """
     path = Path(folder) / FILE_NAME
     if not path.is_file():
@@ -71,9 +72,9 @@ def load_policy(folder: Path | str) -> tuple[Policy, PolicyCard]:
             f"policy: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
             "use the release that wrote it, or train it again"
         )
-    policy = Policy(build(PolicyConfig, header["config"], str(path)))
+    policy = Policy(rebuild(PolicyConfig, header["config"], path))
     policy.load_state_dict(tensors)
-    return policy.eval().requires_grad_(False), build(PolicyCard, header["card"], str(path))
+    return policy.eval().requires_grad_(False), rebuild(PolicyCard, header["card"], path)
 
 
 def check_fits(card: PolicyCard, world: WorldModel) -> None:

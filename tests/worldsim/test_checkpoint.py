@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,6 +51,46 @@ def test_another_format_version_is_refused(tmp_path: Path) -> None:
     save_file(load_file(path), path, metadata={"world": json.dumps({"format_version": 99})})
     with pytest.raises(ValueError, match=r"expected format version 1 .* got 99"):
         load_world(tmp_path)
+
+
+def rewrite_header(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what the header of the world at ``path`` says, and leave its weights."""
+    with safe_open(path, framework="pt") as handle:
+        header = json.loads(handle.metadata()["world"])
+    change(header)
+    save_file(load_file(path), path, metadata={"world": json.dumps(header)})
+
+
+@pytest.mark.parametrize("section", ["tokenizer", "dynamics"])
+def test_a_setting_of_a_newer_release_is_named(tmp_path: Path, section: str) -> None:
+    path = save_world(tmp_path, tiny_world(), CARD)
+    rewrite_header(path, lambda header: header["config"][section].update(wings=2))
+    with pytest.raises(ValueError, match=rf"unknown key '{section}\.wings'.*A newer worldsim wrote .* update worldsim"):
+        load_world(tmp_path)
+
+
+def test_a_newer_card_is_named(tmp_path: Path) -> None:
+    path = save_world(tmp_path, tiny_world(), CARD)
+    rewrite_header(path, lambda header: header["card"].update(sponsor="nobody"))
+    with pytest.raises(ValueError, match=r"unknown key 'sponsor'.*A newer worldsim wrote .* update worldsim"):
+        read_card(tmp_path)
+    assert load_world(tmp_path).config == tiny_world().config  # a card alone stops no one
+
+
+def test_a_world_from_before_there_were_cameras_and_warps_still_loads(tmp_path: Path) -> None:
+    world = tiny_world(warp_width=0)
+    path = save_world(tmp_path, world, CARD)
+
+    def age(header: dict[str, Any]) -> None:
+        for name in ("cameras", "any_view", "warp_width", "warp_blocks"):
+            del header["config"]["dynamics"][name]
+        del header["card"]["command"], header["card"]["limits"]
+
+    rewrite_header(path, age)
+    again = load_world(tmp_path)
+    assert again.config == world.config
+    assert torch.equal(again.dynamics.embed.weight, world.dynamics.embed.weight)
+    assert read_card(tmp_path).metrics == CARD.metrics
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,10 @@ def test_damaged_files_are_named(bank: StartBank, tmp_path: Path) -> None:
     arrays = load_file(path)
     save_file(arrays, path, metadata={"starts": '{"format_version": 99}'})
     with pytest.raises(ValueError, match=r"expected format version 1 .* got 99"):
+        StartBank.load(tmp_path)
+    record = {"scenario": "highway", "caption": "", "target_speed_mps": 20.0, "tyres": "soft"}
+    save_file(arrays, path, metadata={"starts": json.dumps({"format_version": 1, "records": [record]})})
+    with pytest.raises(ValueError, match=r"unknown key 'tyres'.*A newer worldsim wrote"):
         StartBank.load(tmp_path)
 
 

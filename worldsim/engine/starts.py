@@ -32,6 +32,7 @@ from torch import Tensor
 
 from worldsim.dynamics.conditioning import Scene
 from worldsim.errors import choose
+from worldsim.schema import rebuild
 from worldsim.storage import atomic_path
 from worldsim.tokenizer import tokenizer_hash
 from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, SCENE_VOCABULARY, SceneFields
@@ -225,7 +226,7 @@ class StartBank:
             raise ValueError(
                 f"starts: {path}: expected arrays {list(StartArrays.__dataclass_fields__)}, got {list(tensors)}"
             )
-        records = [StartRecord(**record) for record in header["records"]]
+        records = [rebuild(StartRecord, record, path) for record in header["records"]]
         bank = cls(StartArrays(**tensors), records, header["latents_hash"], header["frame_rate_hz"])
         return bank.made_for(world, str(path)) if world is not None else bank
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from worldsim.device import check_device
-from worldsim.schema import build
+from worldsim.schema import rebuild
 from worldsim.storage import atomic_path
 from worldsim.tokenizer.autoencoder import Tokenizer
 from worldsim.tokenizer.config import TokenizerConfig
@@ -34,7 +34,8 @@ def save_tokenizer(path: Path | str, tokenizer: Tokenizer, figures: dict[str, fl
 def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Tokenizer:
     """The tokenizer in ``path`` (a file, or a folder that holds FILE_NAME), ready to encode and decode.
 
-    Raises ValueError for a missing or damaged file or one of another format version, or a device that is not there.
+    Raises ValueError for a missing or damaged file, one of another format version or with a setting that this release
+    does not know, or a device that is not there.
     """
     device = check_device(device)
     path = _file(path)
@@ -52,7 +53,7 @@ def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Toke
             "convert it with the release that wrote it, or train it again"
         )
     with torch.device("meta"):
-        tokenizer = Tokenizer(build(TokenizerConfig, header["config"], str(path)))
+        tokenizer = Tokenizer(rebuild(TokenizerConfig, header["config"], path))
     tokenizer.load_state_dict(tensors, assign=True)
     return tokenizer.eval().requires_grad_(False)
 
