@@ -15,7 +15,12 @@ FORBIDDEN = {
     "worldsim/data": {"worldsim.engine", "worldsim.training", "worldsim.cli"},
     "worldsim/engine": {"worldsim.training", "worldsim.evaluation", "worldsim.serving", "worldsim.cli"},
     "worldsim/training": {"worldsim.cli"},
-    "envs/reference/camera": {"highway_env", "envs.reference.traffic", "envs.reference.roadcam"},
+    "envs/reference/camera": {
+        "highway_env",
+        "envs.reference.traffic",
+        "envs.reference.vehicles",
+        "envs.reference.roadcam",
+    },
 }
 
 

@@ -11,7 +11,7 @@ from worldsim.types import FRAME_RATE_HZ
 
 from ..events import Event
 from .stage import Act, Stage
-from .traffic import EgoVehicle, Orders, TrafficVehicle
+from .vehicles import EgoVehicle, Orders, TrafficVehicle
 
 _STEP_S = 1.0 / FRAME_RATE_HZ
 _PASSING_MPS = 8.0  # by how much whoever overtakes, or makes way, is faster than the ego

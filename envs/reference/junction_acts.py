@@ -13,7 +13,7 @@ from highway_env.road.road import LaneIndex
 
 from .lanes import PathLane, Points
 from .stage import Act
-from .traffic import Orders, TrafficVehicle
+from .vehicles import Orders, TrafficVehicle
 
 _AHEAD_M = 420.0  # so far ahead ramps are looked for: who comes down one needs as long as the ego
 

@@ -19,8 +19,9 @@ from highway_env.vehicle.kinematics import Vehicle
 from ..events import Event
 from .camera.look import VISIBILITY_M
 from .lanes import LaneNetwork, Path, Points, station_on
-from .traffic import BODIES, FAR_M, EgoVehicle, Orders, Traffic, TrafficVehicle
+from .traffic import FAR_M, Traffic
 from .truth import Truth
+from .vehicles import BODIES, EgoVehicle, Orders, TrafficVehicle
 
 SIGHT_M = 100.0
 """Whoever is placed during a drive is at least so far away, as newcomers of the traffic are, or lost in fog."""

@@ -16,7 +16,8 @@ from worldsim.types import COMMANDS, LEAD_RANGE_M, FloatArray
 
 from .lanes import Path, PathLane, Points, station_on
 from .roads import Edge, Road
-from .traffic import EgoVehicle, Traffic, TrafficVehicle
+from .traffic import Traffic
+from .vehicles import EgoVehicle, TrafficVehicle
 
 _PLAN_M = 450.0  # the route is planned at least this far
 _COMMAND_M = 30.0  # a branching is announced this far ahead, or 4 s

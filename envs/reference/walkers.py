@@ -10,9 +10,10 @@ from highway_env.vehicle.kinematics import Vehicle
 from ..events import Event
 from .camera.people import SIZES
 from .camera.scene import VehicleView
+from .giving_way import TrafficRoad
 from .lanes import Path, PathLane, Points
 from .stage import Act, Stage
-from .traffic import COLOURS, TrafficRoad, TrafficVehicle
+from .vehicles import COLOURS, TrafficVehicle
 
 PACE_MPS = {"pedestrian": 1.5, "cyclist": 3.5}
 _CYCLE_M = {"pedestrian": 1.5, "cyclist": 5.0}  # two steps, or one turn of the pedals
