@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,19 +22,23 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
-from envs.scenario import list_scenarios
+from envs.cameras import Camera, read_cameras, specs
+from envs.scenario import list_scenarios, load_scenario
 from worldsim.data.finalize import finalize
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
 from worldsim.errors import choose
 from worldsim.schema import option
-from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, FloatArray
+from worldsim.types import FRAME_RATE_HZ, Episode, FloatArray
 
 from .mixture import DRIVERS, make_driver
 from .recorder import Recorder
 from .scripted import Driver
 from .workers import spread
 
+logger = logging.getLogger(__name__)
+
+REFERENCE_ENV = "envs:worldsim/RoadCam-v0"
 RANDOM = "random"
 """A driver that needs no truth, so that any env can be collected from."""
 
@@ -51,9 +56,14 @@ class CollectConfig:
     drivers: dict[str, float] = option(
         factory=dict, help=f"driver: share; none: the mixture of agents/mixture.py. Also {RANDOM!r}, for any env"
     )
-    env: str = option("envs:worldsim/RoadCam-v0", "Gymnasium id of the world to drive in")
+    env: str = option(REFERENCE_ENV, "Gymnasium id of the world to drive in")
     height: int = option(64, "image rows")
     width: int = option(128, "image columns")
+    cameras: list[str] | dict[str, Any] = option(
+        factory=list,
+        help="cameras to record, such as [front,left,right,rear], or with their mounting as in a scenario file; none: "
+        "those of the scenarios where all have the same, or else the front",
+    )
     grace_steps: int = option(12, "steps to go on after a collision or off the road, where the env allows it")
     seed: int = option(0, "seed of episode 0; episode k has seed + k")
     workers: int = option(0, "processes; 0: one a core")
@@ -166,16 +176,12 @@ def _draw_driver(shares: dict[str, float], rng: np.random.Generator) -> Driver:
 
 def _make_env(config: CollectConfig) -> gym.Env[Any, Any]:
     """The env, with the cameras and lengths of the config as far as it can be told them."""
-    spec = CameraSpec()
-    same_shape = config.width * spec.height == config.height * spec.width
-    camera = (
-        spec.resized(config.width, config.height) if same_shape else CameraSpec.from_fov(config.width, config.height)
-    )
-    wanted: dict[str, Any] = {
-        "cameras": {"front": camera},
-        "grace_steps": config.grace_steps,
-        "max_steps": config.steps,
-    }
+    cameras, scenario = _cameras(config)
+    wanted: dict[str, Any] = {"grace_steps": config.grace_steps, "max_steps": config.steps}
+    if scenario is None:
+        wanted["cameras"] = specs(cameras, (config.height, config.width))
+    else:  # its cameras may be mounted anew in every episode
+        wanted |= {"scenario": scenario, "size": (config.height, config.width)}
     module, _, name = config.env.rpartition(":")
     try:
         if module:
@@ -187,8 +193,39 @@ def _make_env(config: CollectConfig) -> gym.Env[Any, Any]:
         ) from error
     creator = gym.envs.registration.load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     known = inspect.signature(creator).parameters if creator is not None else {}
+    if config.cameras and "cameras" not in known:
+        raise ValueError(f"cameras: expected an env that takes them, got {config.env}, which does not")
     options = {key: value for key, value in wanted.items() if key in known}
     return gym.make(config.env, disable_env_checker=True, **options)
+
+
+def _cameras(config: CollectConfig) -> tuple[tuple[Camera, ...], str | None]:
+    """The cameras to record, and a scenario to take them from where they are the scenarios' own."""
+    if config.cameras:
+        return read_cameras(config.cameras), None
+    own = _own_cameras(config)
+    alike = len({tuple(each.name for each in cameras) for cameras in own.values()}) == 1
+    first, cameras = next(iter(own.items()))
+    return (cameras, first) if alike and cameras else ((), None)
+
+
+def _own_cameras(config: CollectConfig) -> dict[str, tuple[Camera, ...]]:
+    return {name: load_scenario(name).cameras for name in config.scenarios or list_scenarios()}
+
+
+def _check_cameras(config: CollectConfig) -> None:
+    """ValueError for cameras that cannot be; a warning where scenarios ask for some that are not recorded."""
+    recorded, _ = _cameras(config)
+    for camera in read_cameras(config.cameras):
+        if not camera.is_concrete:
+            raise ValueError(
+                f"cameras: expected one value for each key of {camera.name!r}, got {camera.said}; a scenario file may "
+                "leave them to chance"
+            )
+    names = {camera.name for camera in recorded or (Camera("front"),)}
+    asking = [name for name, own in _own_cameras(config).items() if {camera.name for camera in own} - names]
+    if asking:
+        logger.warning("recorded: %s. These ask for further cameras: %s", ", ".join(sorted(names)), ", ".join(asking))
 
 
 def _missing(config: CollectConfig) -> list[int]:
@@ -201,6 +238,14 @@ def _missing(config: CollectConfig) -> list[int]:
             raise ValueError(
                 f"{config.out}: expected the episode {record.index} to have seed {config.seed + record.index}, got "
                 f"{record.seed}; it holds another collection: choose another folder or the same seed"
+            )
+    names = [camera.name for camera in _cameras(config)[0]] or ["front"]
+    for record in store.records:
+        found = [video.camera for video in record.videos]
+        if config.env == REFERENCE_ENV and found != names:
+            raise ValueError(
+                f"{config.out}: expected episodes of the cameras {names}, got some of {found}; choose another folder "
+                "or the same cameras"
             )
     done = {record.index for record in store.records}
     return [index for index in range(config.episodes) if index not in done]
@@ -217,5 +262,6 @@ def _check(config: CollectConfig) -> None:
     for key, low in (("episodes", 1), ("steps", 1), ("workers", 0), ("grace_steps", 0), ("seed", 0)):
         if getattr(config, key) < low:
             raise ValueError(f"{key}: expected a whole number of at least {low}, got {getattr(config, key)}")
+    _check_cameras(config)
     if not 0.0 <= config.val_share < 1.0:
         raise ValueError(f"val_share: expected a share in [0, 1), got {config.val_share}")

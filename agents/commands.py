@@ -31,6 +31,15 @@ GENERATE = Command(
     place=72,
 )
 
+SHOTS = Command(
+    "shots",
+    summary="film one drive by several cameras, the same cars in each, and cut from one to the next",
+    example="scenario=all_around shots=[front,left,rear,all] seconds=12 out=shots.mp4",
+    config="agents.scenes.shots:ShotsConfig",
+    run="agents.scenes.shots:shots_command",
+    place=69,
+)
+
 SEARCH = Command(
     "search",
     summary="find the scenes in which an agent fails, in the learned world, and check each in the reference world",

@@ -20,6 +20,7 @@ import yaml
 from worldsim.errors import choose, nearest
 from worldsim.types import COMMANDS, SCENE_VOCABULARY, SceneFields
 
+from .cameras import Camera, Shot, read_cameras, read_shots
 from .choices import Range, draw, is_number, is_open, narrowed, possible, read_choice
 from .events import LANES_NEEDED, Event, check_timeline, check_turns, concretise_timeline
 
@@ -48,7 +49,7 @@ TARGET_SPEED_MPS = {
 """Where a scenario names no target speed, the one its road suggests."""
 
 DRIVERS = ("normal", "aggressive", "defensive")
-"""Kinds of driver that the traffic is mixed from; ``envs.reference.traffic`` says how each drives."""
+"""Kinds of driver that the traffic is mixed from; ``envs.reference.vehicles`` says how each drives."""
 
 _RANGES = {"ego_speed_mps": (0.0, 40.0), "target_speed_mps": (1.0, 40.0), "horizon_s": (1.0, 3600.0)}
 
@@ -62,7 +63,8 @@ class Scenario:
     leaves it to chance. ``lanes`` are those in the ego's direction; None is any number that the road can have.
     ``drivers`` are those of the traffic, drawn for each vehicle, as in ``{"normal": 3, "aggressive": 1}``; None is the
     usual mix. ``events`` happen on the way. An empty ``caption`` is written from fields and events. ``seed`` fixes
-    everything that chance decides, whatever seed ``reset`` is given.
+    everything that chance decides, whatever seed ``reset`` is given. ``cameras`` all see the same drive; none is the
+    front alone. ``shots`` are what a film of it is cut from; none shows all cameras at once. See ``envs.cameras``.
     """
 
     name: str = "custom"
@@ -80,6 +82,8 @@ class Scenario:
     seed: int | None = None
     drivers: Any = None
     events: tuple[Event, ...] = ()
+    cameras: tuple[Camera, ...] = ()
+    shots: tuple[Shot, ...] = ()
 
     def __post_init__(self) -> None:
         for key in (*_CHOICES, *_RANGES, "drivers"):
@@ -100,6 +104,7 @@ class Scenario:
                         f"scenario {self.name!r}: key `{key}`: expected a number in [{low:g}, {high:g}], got {value!r}"
                     )
         self._check_events()
+        self._read_cameras()
         for road in possible(self.road):
             if not any(self._fits(road, lanes) for lanes in possible(self.lanes)):
                 raise ValueError(
@@ -133,6 +138,15 @@ class Scenario:
         except ValueError as error:
             raise ValueError(f"scenario {self.name!r}: {error}") from error
 
+    def _read_cameras(self) -> None:
+        key = "cameras"
+        try:
+            object.__setattr__(self, "cameras", read_cameras(self.cameras))
+            key = "shots"
+            object.__setattr__(self, "shots", read_shots(self.shots, self.cameras, min(possible(self.horizon_s))))
+        except ValueError as error:
+            raise ValueError(f"scenario {self.name!r}: key `{key}`: {error}") from error
+
     def _speeds(self) -> list[float]:
         """What the ego may be meant to drive, in m/s."""
         from_road = [TARGET_SPEED_MPS[road] for road in possible(self.road)]
@@ -157,12 +171,13 @@ class Scenario:
         """Whether nothing is left to chance in the scene."""
         single = not any(is_open(getattr(self, key)) for key in (*_CHOICES, *_RANGES))
         known = self.lanes is not None and None not in (self.ego_speed_mps, self.target_speed_mps)
-        return single and known and all(event.is_concrete for event in self.events)
+        return single and known and all(each.is_concrete for each in (*self.events, *self.cameras, *self.shots))
 
     def concretise(self, rng: np.random.Generator) -> Scenario:
         """Choose one value wherever there are several, and fill in what follows from the road.
 
-        Events take no chance from ``rng``'s own stream: with or without them, one seed gives one scene.
+        Events, cameras and shots take no chance from ``rng``'s own stream: with or without them, one seed gives one
+        scene.
         """
         drawn: dict[str, Any] = {}
         for key in (*_CHOICES, *_RANGES):
@@ -172,8 +187,10 @@ class Scenario:
         if drawn["ego_speed_mps"] is None:
             drawn["ego_speed_mps"] = round(float(drawn["target_speed_mps"] * rng.uniform(0.6, 1.0)), 2)
         if self.events:
-            aside = np.random.Generator(rng.bit_generator.jumped())  # type: ignore[attr-defined]
-            drawn["events"] = concretise_timeline(self.events, drawn, aside)
+            drawn["events"] = concretise_timeline(self.events, drawn, _aside(rng, 1))
+        if self.cameras or self.shots:
+            aside = _aside(rng, 2)
+            drawn |= {key: tuple(each.concretise(aside) for each in getattr(self, key)) for key in ("cameras", "shots")}
         concrete = dataclasses.replace(self, **drawn)
         return dataclasses.replace(concrete, caption=self.caption or describe(concrete.fields, concrete.events))
 
@@ -198,6 +215,11 @@ class Scenario:
             return cls(**values)
         except ValueError as error:
             raise ValueError(f"{origin}: {error}") from error
+
+
+def _aside(rng: np.random.Generator, jumps: int) -> np.random.Generator:
+    """A stream of its own, which leaves that of ``rng`` where it is."""
+    return np.random.Generator(rng.bit_generator.jumped(jumps))  # type: ignore[attr-defined]
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {**SCENE_VOCABULARY, "command": COMMANDS}

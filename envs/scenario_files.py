@@ -10,6 +10,7 @@ import yaml
 
 from worldsim.storage import atomic_path
 
+from .cameras import Camera, Shot
 from .choices import Odds, Range
 from .events import Event
 from .scenario import Scenario
@@ -41,6 +42,12 @@ def _plain(value: Any) -> Any:
         return {"min": value.min, "max": value.max}
     if isinstance(value, Odds):
         return dict(zip(value.values, value.weights, strict=True))
+    if isinstance(value, Shot):
+        said = {"camera": _plain(value.camera)} | ({} if value.at_s is None else {"at_s": _plain(value.at_s)})
+        return value.camera if said == {"camera": value.camera} else said
+    if isinstance(value, tuple) and value and all(isinstance(each, Camera) for each in value):
+        mounted = {each.name: {key: _plain(number) for key, number in each.said.items()} for each in value}
+        return mounted if any(mounted.values()) else list(mounted)
     if isinstance(value, Event):
         kept = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
         return {name: _plain(each) for name, each in kept.items() if each is not None}

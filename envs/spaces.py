@@ -28,6 +28,7 @@ INFO_KEYS = (
     "ego",  # (len(EGO_FIELDS),) float32
     "labels",  # dict by LABEL_FIELDS of float; predicted in the learned world
     "events",  # list of dicts as of envs.events.told: the scenario's events and what became of each
+    "cameras_missing",  # list of names: cameras that the scenario asks for and that are not shown, or are elsewhere
     "boxes",  # list of k [x0, y0, x1, y1 px, distance m] in the main view; empty where not known
     "reward_terms",  # dict by REWARD_TERMS of float, unweighted
     "reward",  # float, their weighted sum
@@ -35,7 +36,8 @@ INFO_KEYS = (
 )
 """Keys of ``info`` after reset and after every step, in both worlds.
 
-``events`` and ``boxes`` are lists, not arrays, because their length varies and Gymnasium's vector envs stack arrays.
+``events``, ``cameras_missing`` and ``boxes`` are lists, not arrays, because their length varies and Gymnasium's vector
+envs stack arrays.
 """
 
 ACTION_TOLERANCE = 1e-6

@@ -17,14 +17,12 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
-from envs.commands.rollout import shot
 from envs.scenario import Scenario, describe, load_scenario
 from envs.scenario_files import plain_scenario, write_scenario
 from envs.words import GrammarParser
 from worldsim.data.finalize import finalize
 from worldsim.data.writer import EpisodeWriter
 from worldsim.schema import option
-from worldsim.serving.video import open_video
 from worldsim.storage import write_json
 from worldsim.types import FRAME_RATE_HZ, Episode
 
@@ -33,6 +31,7 @@ from ..recorder import Recorder
 from ..workers import one_thread, spread
 from .claims import claim, hold
 from .drive import Driven, drive
+from .film import write_film
 from .sheet import write_sheet
 from .summary import Row, show, write_summary, write_verdicts
 from .verdict import verdict_of
@@ -50,7 +49,8 @@ class GenerateConfig:
     scenario: str = option("highway", "scenario, or the path of its YAML file")
     words: str | None = option(None, "the scene in words, English or Chinese, instead of a scenario")
     change: dict[str, Any] = option(
-        factory=dict, help="keys of the scenario to set anew, such as change={weather: snow, lanes: [2, 3]}"
+        factory=dict,
+        help="keys of the scenario to set anew, such as change={weather: snow, lanes: [2, 3]}, or change.weather=snow",
     )
     n: int = option(10, "runs that the folder is to hold, with those that are there")
     world: str = option(LEARNED, "reference, learned, another world that ships, or a folder of one")
@@ -183,9 +183,7 @@ class Generator:
         if k not in self.writer.done():
             self.writer.write(self.episode(driven, begun.env, seed), k)
         video = self.job.out / VIDEOS / f"run-{k:06d}.mp4"
-        with open_video(video, FRAME_RATE_HZ) as film:
-            for observation, info in zip(driven.observations, driven.infos, strict=True):
-                film.add(shot(observation["camera"], info, strip=True))
+        write_film(driven, begun.env, video, seed)
         row = Row.of(k, seed, driven, verdict_of(driven), video.relative_to(self.job.out))
         write_json(_run_file(self.job.out, k), asdict(row))
 

@@ -27,6 +27,7 @@ from .verdict import Verdict
 
 VERDICTS, SUMMARY = "verdicts.csv", "summary.md"
 WIDTH = 100  # of a table that is not printed to a terminal
+VIEWS = "A learned world shows the cameras that it was trained with; films and episodes hold those alone."
 STAGING = "Events are staged in the reference world only; in the learned world none of them was."
 
 
@@ -45,6 +46,7 @@ class Row:
     verdict: Verdict
     video: str  # path within the folder
     caption: str
+    cameras_missing: str = ""  # that the scenario asks for and its world does not show, or not so
 
     @classmethod
     def of(cls, run: int, seed: int, driven: Driven, verdict: Verdict, video: Path) -> Row:
@@ -53,7 +55,7 @@ class Row:
         scene = {name: getattr(first["fields"], name) for name in SCENE_VOCABULARY}
         return cls(
             run=run, seed=seed, scenario=first["scenario"], **scene, verdict=verdict, video=str(video),
-            caption=driven.scenario.caption or first["caption"],
+            caption=driven.scenario.caption or first["caption"], cameras_missing=" ".join(first["cameras_missing"]),
         )  # fmt: skip
 
     @classmethod
@@ -106,6 +108,10 @@ def figures(rows: Sequence[Row]) -> dict[str, str]:
     for kind in dict.fromkeys(kind for kind, _ in counts):
         became = ", ".join(f"{state} {count}" for (each, state), count in sorted(counts.items()) if each == kind)
         found[f"event {kind}"] = became
+    for camera in dict.fromkeys(name for row in rows for name in row.cameras_missing.split()):
+        found[f"camera {camera}"] = (
+            f"not shown as asked for {sum(camera in row.cameras_missing.split() for row in rows)}"
+        )
     return found
 
 
@@ -144,7 +150,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
-    return [STAGING, ""] if any(NOT_STAGED in row.verdict.events for row in rows) else []
+    staging = [STAGING, ""] if any(NOT_STAGED in row.verdict.events for row in rows) else []
+    return staging + ([VIEWS, ""] if any(row.cameras_missing for row in rows) else [])
 
 
 def _events(verdict: Verdict) -> list[str]:

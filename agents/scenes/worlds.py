@@ -13,9 +13,10 @@ from typing import Any
 
 import gymnasium as gym
 
+from envs.cameras import specs
 from envs.learned.collect_starts import CONTEXT_FRAMES, drive_context, run_up
 from envs.learned.drive import DriveEnv
-from envs.learned.settings import DriveSettings, camera_of
+from envs.learned.settings import DriveSettings, cameras_of
 from envs.reference.roadcam import RoadCamEnv
 from envs.scenario import Scenario
 from worldsim.checkpoint import DEFAULT_WORLD, world_folder, world_hash
@@ -94,15 +95,19 @@ class ReferenceWorld:
     """Begins drives of RoadCam-v0. A drive does not end at a fault: whoever drives it watches ``terminated``.
 
     How long its road is depends on the scenario's horizon, so that is never changed: scenario and seed say it all.
+    With a ``camera`` it is seen through that one alone, else through those of each scenario.
     """
 
     model: WorldModel | None = None
 
     def __init__(self, camera: CameraSpec | None = None) -> None:
-        self.env = RoadCamEnv(cameras={"front": camera or CameraSpec()})
+        self.camera = camera
+        self.env = RoadCamEnv(cameras=None if camera is None else {"front": camera})
 
     def begin(self, scenario: Scenario, seed: int) -> Begun:
         """The drive of this scenario and seed; another must not run at the same time."""
+        if self.camera is None and list(self.env.cameras) != list(specs(scenario.cameras)):
+            self.env = RoadCamEnv(scenario)
         observation, info = self.env.reset(seed=seed, options={"scenario": scenario})
         return Begun(self.env, observation, info, self.env.scenario)
 
@@ -122,7 +127,7 @@ class LearnedWorld:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.model, self.bank = DriveSettings(world=place.model).open()
-        self.road = RoadCamEnv(cameras={"front": camera_of(self.model)}, grace_steps=None)
+        self.road = RoadCamEnv(cameras=cameras_of(self.model), grace_steps=None)
 
     def begin(self, scenario: Scenario, seed: int) -> Begun:
         """The drive of this scenario and seed."""

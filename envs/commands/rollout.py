@@ -16,7 +16,7 @@ from worldsim.types import EGO_FIELDS, FRAME_RATE_HZ, FrameArray
 
 from ..learned.drive import DriveEnv
 from ..learned.settings import STARTS
-from ..spaces import camera_keys, side_by_side
+from ..montage import Montage
 from .drivers import ACTIONS_PREFIX, DRIVERS, make_driver
 
 SPEED, STEERING = EGO_FIELDS.index("speed_mps"), EGO_FIELDS.index("steering")
@@ -53,6 +53,7 @@ class Rolled:
     seconds: float
     mean_trust: float
     interrupted: bool = False
+    cameras_missing: tuple[str, ...] = ()  # that the scenario asks for and the world does not show
 
 
 def rollout(config: RolloutConfig) -> Rolled:
@@ -64,29 +65,33 @@ def rollout(config: RolloutConfig) -> Rolled:
     observation, info = env.reset(seed=config.seed)
     driver = make_driver(config.driver, env.target_speed_mps)
     trust, interrupted = [info["trust"]], False
+    montage = Montage(env.cameras, env.shots, config.seconds)
     with open_video(config.out, FRAME_RATE_HZ) as video:
-        video.add(shot(_pictures(observation, env), info, config.readings))
+        video.add(filmed(montage, observation, info, config.readings))
         try:
             for _ in tqdm(range(round(config.seconds * FRAME_RATE_HZ)), desc="driving", unit=" steps"):
                 observation, _, _, _, info = env.step(driver.act(info))
-                video.add(shot(_pictures(observation, env), info, config.readings))
+                video.add(filmed(montage, observation, info, config.readings))
                 trust.append(info["trust"])
         except KeyboardInterrupt:
             interrupted = True
     driven_s = (len(trust) - 1) / FRAME_RATE_HZ
-    return Rolled(config.out, driven_s, sum(trust) / len(trust), interrupted)
+    missing = tuple(info["cameras_missing"])
+    return Rolled(config.out, driven_s, sum(trust) / len(trust), interrupted, missing)
 
 
-def _pictures(observation: dict[str, Any], env: DriveEnv) -> FrameArray:
-    return side_by_side([observation[key] for key in camera_keys(env.cameras)], env.cameras)
+def filmed(montage: Montage, observation: dict[str, Any], info: dict[str, Any], strip: bool) -> FrameArray:
+    """A frame of the film: what its cameras show at the moment and, with ``strip``, the readings above."""
+    picture = montage.frame(observation, info["step"] / FRAME_RATE_HZ)
+    return with_strip(picture, _readings(info)) if strip else picture
 
 
 def shot(frame: FrameArray, info: dict[str, Any], strip: bool) -> FrameArray:
     """A frame of the video: the picture enlarged and, with ``strip``, its readings above."""
     large = enlarge(frame, factor_for(frame.shape[1]))
-    if not strip:
-        return large
+    return with_strip(large, _readings(info)) if strip else large
+
+
+def _readings(info: dict[str, Any]) -> Readings:
     ego = info["ego"]
-    return with_strip(
-        large, Readings(info["step"] / FRAME_RATE_HZ, float(ego[SPEED]), float(ego[STEERING]), info["trust"])
-    )
+    return Readings(info["step"] / FRAME_RATE_HZ, float(ego[SPEED]), float(ego[STEERING]), info["trust"])

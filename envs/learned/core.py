@@ -32,6 +32,7 @@ from worldsim.types import (
 )
 
 from .. import kinematics, rewards, spaces
+from ..cameras import missing
 from ..events import NOT_STAGED, told
 from .drives import HAZARDS, READING, Drives, Index, objects, read
 from .plan import Plan, Planner
@@ -155,6 +156,7 @@ class DriveCore:
             scenario=objects([plan.scenario for plan in plans]), fields=objects([plan.fields for plan in plans]),
             caption=objects([plan.caption for plan in plans]),
             events=objects([[told(event, NOT_STAGED) for event in plan.events] for plan in plans]),
+            cameras_missing=objects([missing(plan.cameras, self.cameras) for plan in plans]),
         )  # fmt: skip
 
     def _scene(self, plans: list[Plan]) -> Scene:
@@ -200,6 +202,7 @@ class DriveCore:
             "ego": d.ego.astype(np.float32),
             "labels": {name: d.said(name).copy() for name in LABEL_FIELDS},
             "events": objects([[dict(each) for each in events] for events in d.events]),
+            "cameras_missing": objects([list(names) for names in d.cameras_missing]),
             "boxes": objects([[] for _ in range(len(d))]),
             "reward_terms": terms,
             "reward": rewards.total(terms),

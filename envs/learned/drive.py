@@ -15,6 +15,7 @@ from worldsim.errors import choose
 from worldsim.types import FRAME_RATE_HZ, CameraSpec, FrameArray
 
 from .. import spaces
+from ..cameras import Shot
 from ..scenario import Scenario
 from .core import DriveCore
 from .drives import Drives
@@ -118,6 +119,11 @@ class DriveEnv(gym.Env[dict[str, Any], np.ndarray]):
     @property
     def cameras(self) -> dict[str, CameraSpec]:
         return self._core.cameras
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """What the scenario wants a film of the drive to be cut from; a choice is always made alike."""
+        return tuple(each.concretise(np.random.default_rng(0)) for each in self._core.scenarios[0].shots)
 
     @property
     def start(self) -> int | None:

@@ -51,6 +51,7 @@ class Drives:
     fields: Objects  # (b,) SceneFields
     caption: Objects  # (b,) str
     events: Objects  # (b,) list, as info tells it
+    cameras_missing: Objects  # (b,) list of names
 
     def __len__(self) -> int:
         return len(self.step)
@@ -69,7 +70,7 @@ class Drives:
             zeros(len(EGO_FIELDS)), zeros(3), zeros(len(MOTION_FIELDS), dtype=np.float32), zeros(dtype=np.int64),
             zeros(), zeros(len(READING)), zeros(len(HAZARDS)), zeros(), zeros(), zeros(dtype=np.int64),
             zeros(dtype=np.int64), zeros(), zeros(), zeros(dtype=np.int64),
-            *(zeros(dtype=object) for _ in range(4)),
+            *(zeros(dtype=object) for _ in range(5)),
         )  # fmt: skip
 
     def said(self, name: str) -> Array:

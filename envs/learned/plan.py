@@ -24,6 +24,7 @@ from worldsim.types import (
     SceneFields,
 )
 
+from ..cameras import Camera
 from ..choices import possible
 from ..events import Event
 from ..kinematics import WHEELBASE_M
@@ -48,6 +49,7 @@ class Plan:
     command: int  # index into COMMANDS, of an imagined start
     horizon: int  # steps
     events: tuple[Event, ...]  # that the scenario asks for; none of them is staged
+    cameras: tuple[Camera, ...]  # that the scenario asks for
     seed: int
 
 
@@ -106,7 +108,7 @@ class Planner:
             ego_speed=float(concrete.ego_speed_mps),
             command=COMMANDS.index(concrete.command or COMMANDS[0]),
             horizon=self.settings.max_steps or round(concrete.horizon_s * FRAME_RATE_HZ), events=concrete.events,
-            seed=int(rng.integers(2**31 - 1)),
+            cameras=concrete.cameras, seed=int(rng.integers(2**31 - 1)),
         )  # fmt: skip
         if self.bank is not None and plan.row >= 0:
             record = self.bank.records[plan.row]

@@ -25,14 +25,16 @@ from worldsim.types import (
 )
 
 from .. import kinematics, rewards, spaces
+from ..cameras import missing, specs
 from ..events import told
 from ..scenario import Scenario, load_scenario
 from .camera.ego_camera import EgoCamera
 from .camera.scene import Scene
 from .director import Director, Sky, Staged, lanes_for, starts_for
 from .roads import build_road
-from .traffic import EgoVehicle, Traffic
+from .traffic import Traffic
 from .truth import Truth
+from .vehicles import EgoVehicle
 
 SUBSTEPS = 2
 _VIEW_SCALE = 4
@@ -45,14 +47,17 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     Args:
         scenario: name of a shipped scenario, path of a YAML file, or a Scenario.
-        cameras: name -> CameraSpec; the first is the main view. Default: one of 64x128.
+        cameras: name -> CameraSpec; the first is the main view. Default: those of the scenario.
         render_mode: None or "rgb_array" (the main view, enlarged). A window: ``gym.make(..., render_mode="human")``.
         weather, time_of_day, traffic: override the scenario's.
         max_steps: truncate after so many steps instead of the scenario's horizon.
         grace_steps: steps to go on after a collision or off the road before ``terminated``; None never ends.
             Coming back to the road in time starts the count anew. Data collection uses it to show bad driving.
+        size: (h, w) of the picture of every camera of the scenario; None: 64x128.
 
-    ``reset(options={"scenario": ...})`` changes the scenario; the option "grace_steps" changes that. The attribute
+    ``reset(options={"scenario": ...})`` changes the scenario; the option "grace_steps" changes that. Which cameras
+    there are is settled when the env is made, for that is its observation space: a scenario that comes later says how
+    they are mounted, and ``info["cameras_missing"]`` names those of its cameras that are not there. The attribute
     ``truth`` (a ``Truth``) is privileged: scripted drivers may look at it, policies may not.
 
     ``RoadCamEnv.steps_taken`` counts the steps of every such env of this process, first to last and never back: two
@@ -74,6 +79,7 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         traffic: str | None = None,
         max_steps: int | None = None,
         grace_steps: int | None = 0,
+        size: tuple[int, int] | None = None,
     ) -> None:
         if render_mode is not None:
             choose(render_mode, self.metadata["render_modes"], "render_mode")
@@ -84,11 +90,15 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         for key, value in self._overrides.items():
             choose(value, SCENE_VOCABULARY[key], key)
         self.render_mode, self.max_steps, self.grace_steps = render_mode, max_steps, grace_steps
-        self.cameras = dict(cameras) if cameras is not None else {"front": CameraSpec()}
+        if cameras is not None and size is not None:
+            raise ValueError(f"size: expected none beside cameras, which have their own sizes, got {size}")
+        self._template = self._resolve(scenario)
+        self._size, self._told = size, cameras is not None
+        self.cameras = dict(cameras) if cameras is not None else specs(self._template.cameras, size)
+        self._made_with = dict(self.cameras)
         self.observation_space = spaces.observation_space(self.cameras)
         self.action_space = spaces.action_space()
         self._eyes = {name: EgoCamera(spec) for name, spec in self.cameras.items()}
-        self._template = self._resolve(scenario)
         self._state = "new"
 
     def _resolve(self, scenario: str | Scenario) -> Scenario:
@@ -109,6 +119,7 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
             self._template = self._resolve(options["scenario"])
         rng = self.np_random if self._template.seed is None else np.random.default_rng(self._template.seed)
         self.scenario = Scenario(**{**vars(self._template), **self._overrides}).concretise(rng)
+        self._mount()
         self._horizon = self.max_steps or round(self.scenario.horizon_s * FRAME_RATE_HZ)
         self._scene_seed = int(rng.integers(2**31 - 1))
         self._populate(rng)
@@ -117,6 +128,15 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         self.truth.update(self.ego, self.traffic)
         self._set_the_scene()
         return self._observe()
+
+    def _mount(self) -> None:
+        """Mount the cameras as the scenario of this episode says."""
+        if not self._told:
+            asked = specs(self.scenario.cameras, self._size) if self.scenario.cameras else {}
+            self.cameras = {name: asked.get(name, spec) for name, spec in self._made_with.items()}
+        for name, spec in self.cameras.items():
+            if self._eyes[name].spec != spec:
+                self._eyes[name] = EgoCamera(spec)
 
     def _set_the_scene(self) -> None:
         """Appoint a director, who may place vehicles now that nothing has been seen."""
@@ -227,6 +247,7 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
             "ego": ego.copy(),
             "labels": dict(zip(LABEL_FIELDS, map(float, self.truth.labels), strict=True)),
             "events": self._events(),
+            "cameras_missing": missing(self.scenario.cameras, self.cameras),
             "boxes": next(iter(self._eyes.values())).boxes(scene).tolist(),
             "reward_terms": terms,
             "reward": float(rewards.total(terms)),  # type: ignore[arg-type]
