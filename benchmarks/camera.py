@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.reference.camera import EgoCamera, LaneLine, RoadMap, Scene, VehicleView
+from worldsim.say import say
 from worldsim.types import TIMES, WEATHERS, CameraSpec
 
 Array = npt.NDArray[np.float64]
@@ -105,10 +106,10 @@ def main(argv: list[str] | None = None) -> None:
         for time_of_day in TIMES:
             scenes = drive(frames, weather, time_of_day, 0.004)
             rates[f"{weather} {time_of_day}"] = rate = frames_per_second(small, scenes)
-            print(f"64x128, {weather:>5} {time_of_day:>5}: {rate:6.0f} frames/s", flush=True)
+            say(f"64x128, {weather:>5} {time_of_day:>5}: {rate:6.0f} frames/s")
     scenes = drive(60, "clear", "day", 0.004)
     large_rate, first = frames_per_second(large, scenes), first_frame_s(small, scenes[0])
-    print(f"256x512, clear day: {large_rate:.0f} frames/s; first frame of a new road: {first * 1000:.0f} ms")
+    say(f"256x512, clear day: {large_rate:.0f} frames/s; first frame of a new road: {first * 1000:.0f} ms")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     overall = len(rates) / sum(1 / rate for rate in rates.values())
     result = {
@@ -124,7 +125,7 @@ def main(argv: list[str] | None = None) -> None:
         "command": "python -m benchmarks.camera" + (" --quick" if arguments.quick else ""),
         "commit": commit.stdout.strip() or None,
     }
-    print(json.dumps(result))
+    say(json.dumps(result))
 
 
 if __name__ == "__main__":

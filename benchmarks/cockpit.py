@@ -25,7 +25,9 @@ import numpy as np
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from .report import begin, finish, options, say
+from worldsim.say import say
+
+from .report import begin, finish, options
 
 SEND_S = 0.04  # between two messages of the wheel, as in the page
 PATIENCE_S = 120.0

@@ -24,10 +24,11 @@ from envs.learned.settings import camera_of
 from worldsim.checkpoint import load_world
 from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.filmstrip import save_png, sheet
+from worldsim.say import say
 from worldsim.text import TextEncoder
 from worldsim.types import FrameArray
 
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 
 COUNTS = {"bend": 24, "straight": 12, "lead": 24}
 QUICK = {"bend": 6, "straight": 2, "lead": 6}

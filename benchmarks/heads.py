@@ -13,10 +13,11 @@ from typing import Any
 from worldsim.checkpoint import load_world
 from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.evaluate import judge_heads
+from worldsim.say import say
 from worldsim.text import TextEncoder
 
 from .held_out import held_out
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 
 BAD = {"good": 0.15, "noisy": 0.1, "wild": 0.1, "offroad": 0.2, "crasher": 0.45}
 CROWDED = ("highway_dense", "any", "highway", "merge", "two_way", "any")

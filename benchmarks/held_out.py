@@ -10,9 +10,10 @@ from pathlib import Path
 
 from agents.collect import collect
 from worldsim.data.store import EpisodeStore
+from worldsim.say import say
 from worldsim.types import Episode
 
-from .report import ROOT, say
+from .report import ROOT
 
 FIRST_SEED = 1_000_000
 """Fresh drives have seeds from here on; collection for training stays below."""

@@ -30,11 +30,12 @@ from worldsim.evaluation.metrics import correlation
 from worldsim.evaluation.motion_estimator import MotionEstimator, load_estimator
 from worldsim.evaluation.obedience import PEDALS, PROBES, TURNS, judge
 from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, excerpt, fitted, read_context
+from worldsim.say import say
 from worldsim.text import TextEncoder
 from worldsim.types import Episode, FloatArray, FrameArray
 
 from .held_out import BROAD, FIRST_SEED
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 
 Array = npt.NDArray[np.float64]
 

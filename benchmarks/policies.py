@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from agents.judging.evaluate import score_table
 from agents.judging.judge import REFERENCE, Judge, Venue
@@ -27,17 +26,17 @@ from agents.judging.play import Outcome
 from agents.judging.scores import Estimate, ratio, scores, table_of
 from agents.judging.suite import Suite
 from agents.policy.checkpoint import PolicyCard, load_policy
+from worldsim.say import say
 from worldsim.storage import write_json
 from worldsim.types import FRAME_RATE_HZ
 
 from .policy_gap import gap_table
 from .policy_kinds import CONVERGED, Trained, kinds_of, train_all
-from .report import begin, finish, options, plain, say
+from .report import begin, finish, options, plain
 
 SCRIPTED = ("random", "scripted")
 SKILLED = 0.8
 """Who earns this share of what the scripted driver earns keeps to its lane."""
-WIDTH = 110
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     }
     measured = {name: scores(group) for name, group in groups.items()}
     title = f"{REFERENCE}: {arguments.episodes} drives of each policy, 95 % intervals over policies and drives"
-    Console(width=WIDTH).print(score_table(measured, title))
+    say(score_table(measured, title))
     cards = {name: [load_policy(each.folder)[1] for each in runs] for name, runs in trained.items()}
     figures = headline(groups, measured, cards) | {
         "table": {name: _row(measured[name], cards.get(name, [])) for name in measured},

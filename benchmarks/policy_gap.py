@@ -27,6 +27,7 @@ from agents.policy.network import Policy, PolicyConfig
 from agents.policy.observe import PolicyViewEnv
 from envs.learned.settings import DriveSettings
 from worldsim.chance import drawn_from
+from worldsim.say import say
 from worldsim.schema import build
 from worldsim.storage import read_json, write_json
 from worldsim.tokenizer import tokenizer_hash
@@ -35,7 +36,6 @@ from worldsim.world_model import WorldModel
 
 from .heads_word import HeadsWord
 from .policy_kinds import CONVERGED, MODEL, SAME, Trained
-from .report import say
 
 FLATTERED, READ, TRUE = "by the model, drawn frames", "by its heads, true frames", "by the reference world"
 """Who judges."""

@@ -40,12 +40,13 @@ from worldsim.evaluation.scene_statistics import LinearClassifier, statistics
 from worldsim.prompting import Clip, Planned, animate, draw_video, edit, extend_backward
 from worldsim.prompting.drawing import decoded
 from worldsim.prompting.editing import KEEP
+from worldsim.say import say
 from worldsim.types import LABEL_FIELDS, FloatArray, FrameArray
 from worldsim.world_model import WorldModel
 
 from . import obedience, words
 from .held_out import FIRST_SEED
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 from .words import Look
 
 Array = npt.NDArray[np.float64]

@@ -31,11 +31,12 @@ from worldsim.evaluation.filmstrip import save_png
 from worldsim.evaluation.metrics import correlation, psnr_db, sharpness_ratio
 from worldsim.evaluation.perceptual import perceptual_distance
 from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, excerpt, roll_out
+from worldsim.say import say
 from worldsim.tokenizer import Tokenizer
 from worldsim.types import FRAME_RATE_HZ, Episode, FrameArray
 
 from .pictures import extrapolated, h264, horizontal_flow, ssim, webp
-from .report import ROOT, begin, finish, options, say
+from .report import ROOT, begin, finish, options
 
 HORIZONS_S = (0.5, 1.0, 2.0)
 EVERY = 3  # frames between the starts of rollouts

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from worldsim.checkpoint import DEFAULT_WORLD
+from worldsim.say import say
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,12 +42,6 @@ def begin(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
     return arguments
 
 
-def say(line: str) -> None:
-    """One readable line, at once."""
-    tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()
-
-
 def finish(figures: dict[str, Any], arguments: argparse.Namespace, seeds: Sequence[int] | None) -> dict[str, Any]:
     """Print the JSON object that ends every benchmark, and return it. NaN becomes null: it is not JSON.
 
@@ -61,7 +55,7 @@ def finish(figures: dict[str, Any], arguments: argparse.Namespace, seeds: Sequen
         "threads": arguments.threads,
         "seeds": {"drives": list(seeds) if seeds is not None else None, "model": arguments.seed},
     }
-    print(json.dumps(plain(result)), flush=True)
+    say(json.dumps(plain(result)))
     return result
 
 

@@ -16,11 +16,12 @@ from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.evaluate import LONGEST_S, judge_rollouts
 from worldsim.evaluation.filmstrip import save_png
 from worldsim.evaluation.rollouts import CONTEXT_FRAMES
+from worldsim.say import say
 from worldsim.text import TextEncoder
 from worldsim.types import FRAME_RATE_HZ
 
 from .held_out import held_out
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 
 SOBER = {"good": 0.5, "noisy": 0.3, "aggressive": 0.1, "wild": 0.1}
 """Who drives the fresh drives: mostly those who last for 20 s."""

@@ -19,8 +19,9 @@ from typing import Any
 from envs.choices import possible
 from envs.words import GrammarParser, SceneWish
 from envs.words.neighbours import ByLetters
+from worldsim.say import say
 
-from .report import ROOT, begin, finish, options, say
+from .report import ROOT, begin, finish, options
 from .searching import search_figures
 
 PROMPTS = ROOT / "benchmarks" / "data" / "prompts.jsonl"

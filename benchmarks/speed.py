@@ -24,11 +24,12 @@ from worldsim.diffusion.sampler import sample
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.engine import Engine, EngineConfig, RolloutState
 from worldsim.evaluation.evaluate import bars
+from worldsim.say import say
 from worldsim.types import MOTION_FIELDS, TIMES, WEATHERS, CameraSpec
 from worldsim.world_model import WorldModel
 
 from . import camera
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 
 BATCH = 16
 EARLY_STEP, LATE_STEP, LATE_STEP_QUICK = 50, 5000, 1000

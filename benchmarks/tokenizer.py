@@ -26,6 +26,7 @@ from envs.scenario import list_scenarios
 from worldsim.checkpoint import load_world
 from worldsim.data.donkeycar import open_tub
 from worldsim.data.store import EpisodeStore
+from worldsim.say import say
 from worldsim.tokenizer import Tokenizer, load_tokenizer, measure
 from worldsim.training.frames import FrameBank
 from worldsim.types import FRAME_RATE_HZ, Episode, FrameArray
@@ -54,7 +55,7 @@ def main() -> None:
     if arguments.sheet:
         save_sheet(arguments.sheet, tokenizer, frames)
     for name, value in figures.items():
-        print(f"{name:24s} {'-' if value is None else f'{value:.3f}'}")
+        say(f"{name:24s} {'-' if value is None else f'{value:.3f}'}")
     figures |= {
         "frames": len(frames),
         "command": "python -m benchmarks.tokenizer " + " ".join(sys.argv[1:]),
@@ -62,7 +63,7 @@ def main() -> None:
         "threads": arguments.threads,
         "seeds": None if arguments.data else [SEED, SEED + _episodes(arguments.quick) - 1],
     }
-    print(json.dumps(figures))
+    say(json.dumps(figures))
 
 
 def save_sheet(path: Path, tokenizer: Tokenizer, frames: FrameArray, rows: int = 10, scale: int = 3) -> None:
@@ -96,7 +97,7 @@ def _episodes(quick: bool) -> int:
 def _road(arguments: argparse.Namespace, folder: Path, size: tuple[int, int]) -> FrameBank:
     """Frames of held-out reference episodes, from the data set given or driven now."""
     if arguments.data is None:
-        print("driving fresh reference episodes", flush=True)
+        say("driving fresh reference episodes")
         steps = 40 if arguments.quick else 100
         collect(
             folder, episodes=_episodes(arguments.quick), steps=steps, seed=SEED, held_out=list_scenarios(),
@@ -113,7 +114,7 @@ def _episodes_of(store: EpisodeStore) -> Iterable[Episode]:
 def _tub(path: Path, size: tuple[int, int]) -> FrameArray | None:
     """Held-out frames of the tub; None where it is absent."""
     if not path.exists():
-        print(f"no tub at {path}: tub_psnr_db is left out")
+        say(f"no tub at {path}: tub_psnr_db is left out")
         return None
     episodes = open_tub(path).episodes(FRAME_RATE_HZ, size, 200)
     return FrameBank((episode for episode in episodes if episode.split == "val"), *size).frames

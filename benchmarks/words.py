@@ -25,12 +25,13 @@ from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.evaluate import bars
 from worldsim.evaluation.filmstrip import save_png, sheet
 from worldsim.evaluation.scene_statistics import LinearClassifier, statistics
+from worldsim.say import say
 from worldsim.text import TextEncoder, caption_from_fields
 from worldsim.types import TIMES, WEATHERS, CameraSpec, FrameArray, SceneFields
 from worldsim.world_model import WorldModel
 
 from .held_out import FIRST_SEED
-from .report import begin, finish, options, say
+from .report import begin, finish, options
 
 Array = npt.NDArray[np.float64]
 Look = tuple[str, str]

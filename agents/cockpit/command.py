@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from worldsim.checkpoint import DEFAULT_WORLD
 from worldsim.diffusion.sampler import check_steps
+from worldsim.say import say
 from worldsim.schema import option
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def cockpit(config: CockpitConfig) -> None:
     port = listener.getsockname()[1]
     shown = "localhost" if is_loopback(config.host) else socket.gethostname()
     address = f"http://{shown}:{port}/" + (f"?{QUERY}={token}" if token else "")
-    print(f"the cockpit is at {address}\nCtrl-C ends it", flush=True)
+    say(f"the cockpit is at {address}\nCtrl-C ends it")
     if config.open_browser:
         threading.Timer(0.5, lambda: webbrowser.open(address)).start()
     with contextlib.suppress(KeyboardInterrupt):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from envs.commands.demo import DemoConfig as WorldsConfig
 from envs.commands.demo import check, demo
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.serving.page import Scene, Section
 from worldsim.types import FRAME_RATE_HZ
@@ -63,7 +64,7 @@ def run(config: DemoConfig) -> None:
 
         def first() -> list[Section | Scene]:
             lesson = school.verdict(outside)
-            print(summary(lesson))
+            say(summary(lesson))
             return opening(lesson, world, folder)
 
         school.judge_inside()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from worldsim.checkpoint import DEFAULT_WORLD
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.storage import write_json
 
@@ -36,7 +35,6 @@ LEGEND = (
     "success: no fault until the end, at half the target speed or more; speed: of the target; jerk in m/s³, lengthwise;"
     " more figures in the file"
 )
-WIDTH = 100  # of a table that is not printed to a terminal
 
 
 @dataclass
@@ -70,8 +68,7 @@ def run(config: EvalAgentConfig) -> Path:
     judge = Judge(Venue(config.world, config.model, config.steps), config.out, suite, config.workers)
     outcomes = judge.outcomes(config.agents, config.episodes)
     measured = {name: scores([played]) for name, played in outcomes.items()}
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(score_table(measured, f"{config.world}, {config.episodes} drives, 95 % intervals"))
+    say(score_table(measured, f"{config.world}, {config.episodes} drives, 95 % intervals"))
     path = config.out / config.world / FILE_NAME
     write_json(path, report(config, outcomes, measured))
     return path

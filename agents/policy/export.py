@@ -26,6 +26,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldsim.checkpoint import load_world
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.storage import atomic_path
 from worldsim.tokenizer import Tokenizer, images_from_frames
@@ -88,7 +89,7 @@ def run(config: ExportAgentConfig) -> Path:
     """Export, and print how far the file's actions are from the policy's; returns the file."""
     policy, card = load_policy(config.agent)
     difference = export_policy(config.out, policy, card, load_world(config.world or card.world))
-    print(f"largest difference in {CHECKED} drives: {difference:.1e}")
+    say(f"largest difference in {CHECKED} drives: {difference:.1e}")
     return config.out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,24 +10,23 @@ from typing import Any
 
 import torch
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from worldsim.checkpoint import DEFAULT_WORLD, read_card
 from worldsim.device import check_device
 from worldsim.errors import choose
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.storage import write_json
 
 from ..judging.drivers import make_agent
+from .baselines import least_squares
 from .headlines import Judged, aims, failures, load_thresholds
 from .markdown import write_markdown
 from .page import write_report_page
 from .sections import RECORDED, REFERENCE_SECTIONS, SECTIONS, Help, measure
 from .subject import FULL, QUICK, Subject
 from .tables import summary
-
-WIDTH = 120  # of a table that is not printed to a terminal
 
 
 @dataclass
@@ -45,6 +43,7 @@ class EvaluateConfig:
         factory=list, help=f"what to measure, of {', '.join(SECTIONS)}; empty: all, or with data `{RECORDED}` alone"
     )
     policies: list[str] = option(factory=list, help="folders of policies to rank beside the scripted ones")
+    baseline: str = option("", "folder of a world of the same size that was trained by squared error, to compare with")
     episodes: int = option(16, "recorded drives at most")
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...; fewer are faster")
     seed: int = option(0, "of the model's own chance")
@@ -75,13 +74,12 @@ def evaluate(config: EvaluateConfig) -> int:
     if config.threads:
         torch.set_num_threads(config.threads)
     subjects = _subjects(config)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-    help = Help(tuple(config.policies), config.workers, config.data, config.episodes)
+    help = Help(tuple(config.policies), config.workers, config.data, config.episodes, config.baseline)
     judged = []
     for subject in subjects:
-        console.print(f"judging {subject.model}")
-        judged.append(Judged(subject.model, measure(subject, config.chosen, help, console.print)))
-    console.print(_table(summary(judged)))
+        say(f"judging {subject.model}")
+        judged.append(Judged(subject.model, measure(subject, config.chosen, help, say)))
+    say(_table(summary(judged)))
     missed = failures(judged[0].readings, aims() if thresholds is None else thresholds)
     said = {
         "world": config.world, "card": read_card(config.world).name, "quick": config.quick, "steps": config.steps,
@@ -89,11 +87,11 @@ def evaluate(config: EvaluateConfig) -> int:
         "missed": missed, "thresholds": str(config.thresholds) if config.thresholds else None,
     }  # fmt: skip
     _write(config.out, judged, said, subjects[0])
-    console.print(f"wrote {config.out / 'report.html'}, report.md and report.json")
+    say(f"wrote {config.out / 'report.html'}, report.md and report.json")
     if thresholds is None:
         return 0
     for line in missed:
-        console.print(f"threshold not met: {line}")
+        say(f"threshold not met: {line}")
     return int(bool(missed))
 
 
@@ -109,6 +107,8 @@ def _subjects(config: EvaluateConfig) -> list[Subject]:
             _ = subject.starts  # a world of another frame rate says so now
         for policy in config.policies:
             make_agent(policy, subject.world)
+        if config.baseline:
+            least_squares(config.baseline, subject.world)
     return subjects
 
 

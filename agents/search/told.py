@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from worldsim.say import say
 from worldsim.schema import plain
 from worldsim.storage import atomic_path, write_json
 
@@ -21,7 +20,6 @@ from ..scenes.worlds import REFERENCE_NAMES
 from .finds import Cluster, Find
 from .trial import Trial
 
-WIDTH = 100  # of a table that is not printed to a terminal
 COLUMNS = ("arm", "trials", "model steps", "failures", "per 1,000 steps", "confirmed")
 
 
@@ -110,10 +108,9 @@ def show(report: Report) -> None:
         table.add_column(name, justify="right" if place else "left")
     for arm in report.trials:
         table.add_row(*report.cells(arm))
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(table)
+    say(table)
     for line in report.remarks():
-        console.print(line)
+        say(line)
 
 
 def write_report(report: Report, folder: Path) -> Path:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from worldsim.checkpoint import DEFAULT_WORLD, read_card
 from worldsim.engine.starts import StartBank
 from worldsim.errors import choose
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.serving.page import Scene, Section, write_page
 from worldsim.storage import write_json
@@ -77,7 +78,7 @@ def demo(config: DemoConfig, opening: Callable[[], Sequence[Section | Scene]] = 
     following = [f"{line} world={config.world}" if config.world != DEFAULT_WORLD else line for line in _next(config)]
     page = demo_page(drawn, read_card(config.world), model, config.steps, config.sight, minutes, following)
     path = write_page(config.out / PAGE_NAME, replace(page, opening=opening()))
-    print(
+    say(
         f"{len(drawn)} drives of {config.seconds:g} s, driven, filmed and measured in {minutes:.1f} minutes\n"
         f"look at:   {path.resolve().as_uri()}\n"
         f"then type: {following[0]}"

@@ -9,6 +9,7 @@ from typing import Literal
 
 import yaml
 
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.storage import atomic_path
 
@@ -36,10 +37,10 @@ def parse_scene_command(config: ParseSceneConfig) -> None:
     """Print what was understood, assumed and cannot be had. Raises ValueError for a text that is none."""
     parser = EndpointParser(config.endpoint) if config.parser == "endpoint" else GrammarParser()
     wish = parser.parse(config.text)
-    print(json.dumps(wish.plain(), ensure_ascii=False, indent=2) if config.as_json else wish.account())
+    say(json.dumps(wish.plain(), ensure_ascii=False, indent=2) if config.as_json else wish.account())
     if config.out is not None:
         write_scenario(wish, config.out)
-        print(f"written:     {config.out}; drive it: worldsim rollout scenario={config.out} out=drive.mp4")
+        say(f"written:     {config.out}; drive it: worldsim rollout scenario={config.out} out=drive.mp4")
 
 
 def write_scenario(wish: SceneWish, path: Path) -> None:

@@ -12,6 +12,7 @@ from worldsim.prompting import Clip, connect, edit, extend_backward, extend_forw
 from worldsim.prompting.clip import open_clip
 from worldsim.prompting.connecting import KEEP as KEEP_CONNECTING
 from worldsim.prompting.editing import KEEP as KEEP_EDITING
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.types import SceneFields
 
@@ -95,7 +96,7 @@ def edit_clip(config: EditConfig) -> Written:
     clip = open_clip(config.clip, engine.world, config.episode)
     before = shown(clip, config.shows)
     after, account = changed(before, config.text)
-    print(account)
+    say(account)
     scenes = (scene_of(before, engine.world), scene_of(after, engine.world))
     edited = edit(engine, clip, *scenes, config.seed, config.keep, bars("drawing"))
     return write_clip(config.out, edited, engine.world.config.frame_rate_hz)
@@ -144,5 +145,5 @@ def shown(clip: Clip, text: str | None) -> SceneFields:
     if text is None:
         return clip.fields
     fields, account = changed(clip.fields, text)
-    print(account)
+    say(account)
     return fields

@@ -9,6 +9,7 @@ from worldsim.checkpoint import DEFAULT_WORLD
 from worldsim.evaluation.evaluate import bars
 from worldsim.prompting import animate
 from worldsim.prompting.image import open_image
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.types import SceneFields
 
@@ -43,7 +44,7 @@ def image_to_video(config: ImageToVideoConfig) -> Written:
     fields = SceneFields()
     if config.text is not None:
         fields, account = changed(fields, config.text)
-        print(account)
+        say(account)
     mover = driven(config.driver, None, config.speed, config.speed)
     engine = open_engine(config.world, config.steps)
     size, rate = engine.world.config.tokenizer, engine.world.config.frame_rate_hz

@@ -8,6 +8,7 @@ from pathlib import Path
 from worldsim.checkpoint import DEFAULT_WORLD
 from worldsim.evaluation.evaluate import bars
 from worldsim.prompting import draw_image, draw_video
+from worldsim.say import say
 from worldsim.schema import option
 
 from ..commands.drivers import ACTIONS_PREFIX, DRIVERS
@@ -51,7 +52,7 @@ class TextToVideoConfig:
 def text_to_image(config: TextToImageConfig) -> Path:
     """Draw and write a picture, and say how the words were read. ValueError for no words, or no such world."""
     asked = told(config.text, config.seed)
-    print(asked.account)
+    say(asked.account)
     engine = open_engine(config.world, steps=1)
     return write_image(config.out, draw_image(engine, scene_of(asked.scenario.fields, engine.world), config.seed))
 
@@ -59,7 +60,7 @@ def text_to_image(config: TextToImageConfig) -> Path:
 def text_to_video(config: TextToVideoConfig) -> Written:
     """Draw and write a video, and say how the words were read. ValueError for no words, or no such driver or world."""
     asked = told(config.text, config.seed)
-    print(asked.account)
+    say(asked.account)
     scenario = asked.scenario
     speed = float(scenario.ego_speed_mps) if config.speed is None else config.speed
     mover = driven(config.driver, None, speed, float(scenario.target_speed_mps))

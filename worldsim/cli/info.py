@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worldsim.presets import Preset
+from worldsim.say import say
 from worldsim.sizing import size
 
 
@@ -34,8 +35,8 @@ def info(config: Preset) -> None:
     ]  # fmt: skip
     width = max(len(label) for label, _ in lines)
     for label, text in lines:
-        print(f"{label:<{width}}  {text}")
-    print("Memory is for the dynamics in float32; bfloat16 halves activations and cache. Nothing was allocated.")
+        say(f"{label:<{width}}  {text}")
+    say("Memory is for the dynamics in float32; bfloat16 halves activations and cache. Nothing was allocated.")
 
 
 def _several(number: int, noun: str) -> str:

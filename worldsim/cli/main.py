@@ -16,6 +16,7 @@ from worldsim.cli.command import Command, commands
 from worldsim.cli.help import command_help, general_help, result_lines
 from worldsim.cli.origin import check_siblings
 from worldsim.errors import choose
+from worldsim.say import say
 
 INTERRUPTED = 130
 HELP = ("--help", "-h", "help")
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except KeyboardInterrupt:
-        _say("interrupted; what was finished is kept, and the same command goes on from there")
+        _complain("interrupted; what was finished is kept, and the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe left, as in `worldsim info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, ArithmeticError) as error:
         if debug:
             raise
-        _say(str(error) or type(error).__name__)
+        _complain(str(error) or type(error).__name__)
         return 2 if isinstance(error, ValueError) else 1
 
 
@@ -45,12 +46,12 @@ def _dispatch(arguments: list[str]) -> int:
     check_siblings()
     known, broken = commands()
     if not arguments or (arguments[0] in HELP and len(arguments) == 1):
-        print(general_help(known, broken))
+        say(general_help(known, broken))
         return 0
     if arguments[0] == "--version":
         from importlib.metadata import version
 
-        print(f"worldsim {version('worldsim')}")
+        say(f"worldsim {version('worldsim')}")
         return 0
     if arguments[0] in HELP:  # worldsim help train-tokenizer
         arguments = [*arguments[1:], "--help"]
@@ -68,17 +69,17 @@ def _run(command: Command, arguments: list[str]) -> int:
     schema = command.schema()
     if len(overrides) < len(arguments):
         values = stacked(compose(schema, command.config_name, overrides))
-        print(command_help(command, schema, values))
+        say(command_help(command, schema, values))
         return 0
     result = command.runner()(load(schema, command.config_name, overrides))
     for line in result_lines(result):
-        print(line)
+        say(line)
     if getattr(result, "interrupted", False):  # a training run that a signal stopped and that saved itself
         return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
-def _say(message: str) -> None:
+def _complain(message: str) -> None:
     print(f"worldsim: {message}", file=sys.stderr)
 
 

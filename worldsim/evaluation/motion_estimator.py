@@ -31,6 +31,7 @@ from tqdm import tqdm
 from worldsim.chance import drawn_from
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.metrics import correlation
+from worldsim.say import say
 from worldsim.storage import atomic_path
 from worldsim.types import FRAME_RATE_HZ, MOTION_FIELDS, Episode, FloatArray, FrameArray
 
@@ -194,7 +195,7 @@ def main() -> None:
     figures = accuracy(estimator, *pairs["val"])
     note = {"command": f"python -m worldsim.evaluation.motion_estimator --data data/{arguments.data.name}", **figures}
     estimator.save(arguments.out, note | {"pairs": len(pairs["train"][0])})
-    print(json.dumps(note))
+    say(json.dumps(note))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from tqdm import tqdm
 from worldsim.chance import drawn_from
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.metrics import auroc, correlation, mean_absolute_error
+from worldsim.say import say
 from worldsim.storage import atomic_path
 from worldsim.types import LABEL_FIELDS, Episode, FloatArray, FrameArray
 
@@ -273,7 +274,7 @@ def main() -> None:
     note = {"command": f"python -m worldsim.evaluation.scene_reader --data data/{arguments.data.name}", **figures}
     note |= {"frames": len(sets["train"]), "steps": arguments.steps, "seconds": round(time.perf_counter() - began)}
     reader.save(arguments.out, note)
-    print(json.dumps(note))
+    say(json.dumps(note))
 
 
 if __name__ == "__main__":
