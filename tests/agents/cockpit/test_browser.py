@@ -69,8 +69,11 @@ class Tab:
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        self.asked: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(url)
         self.wait("state.opened && state.header")
+        assert all(each.startswith((url.partition("?")[0], "blob:", "data:")) for each in self.asked), self.asked
 
     def see(self, what: str) -> Any:
         """A value of ``window.cockpit``."""
@@ -129,6 +132,49 @@ def test_load_and_drive_with_keys(tab: Tab) -> None:
     assert page.locator("#drive").inner_text() == "Drive"
 
 
+def test_the_page_has_its_readings_and_its_pictures_are_crisp(tab: Tab) -> None:
+    page = tab.page
+    page.keyboard.down("ArrowUp")
+    tab.wait("state.header.step >= 3 && state.header.drives[0].speed_mps > 0")
+    shown = {id: page.locator(f"#{id}").inner_text() for id in ("speed", "lane", "hazard", "trust", "rate", "passes")}
+    for id in ("speed", "lane", "hazard", "trust", "rate"):
+        assert np.isfinite(float(shown[id].replace("−", "-"))), shown
+    assert shown["passes"] == "1 pass" and "in 1 s" in page.locator("#hazard-name").text_content()
+    tab.wait("document.getElementById('latency').textContent.endsWith(' ms')")
+    page.keyboard.up("ArrowUp")
+    assert page.locator("canvas").first.evaluate("(canvas) => getComputedStyle(canvas).imageRendering") == "pixelated"
+    for select, names in (("#world", {"worlds/tiny", "worlds/bare"}), ("#scenario", {"highway", "night_rain"})):
+        assert names <= set(page.locator(f"{select} option").evaluate_all("(all) => all.map((each) => each.value)"))
+
+
+def test_a_machine_that_is_too_slow_is_said_to_be(tab: Tab, served: Served) -> None:
+    (session,) = served.cockpit.sessions
+    quick = session.step
+
+    def slow(wheel: Any) -> None:
+        time.sleep(0.25)
+        quick(wheel)
+
+    session.step = slow
+    tab.see("cockpit.drive(true)")
+    tab.page.locator("#notice >> text=frames a second, not 10").wait_for()
+    assert "of its speed" in tab.page.locator("#notice").inner_text()
+
+
+def test_the_whole_address_lets_in_and_the_bare_one_does_not(
+    browser: Any, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    served = Served(lambda: Cockpit(catalogue, tmp_path, Guard("secret-token"), Limits(), passes=1, seed=0))
+    with browser.new_context() as context:
+        answer = context.new_page().goto(served.url)
+        assert answer.status == 403 and "token" in answer.text()
+    tab = Tab(browser, f"{served.url}?token=secret-token")
+    assert tab.page.url == served.url  # the token stands in no address bar
+    tab.drive_to(1)
+    tab.close()
+    served.stop()
+
+
 def test_let_it_drive_and_take_the_wheel_back(tab: Tab) -> None:
     tab.page.select_option("#pilot", "lane keeper")
     tab.wait("state.header.drives[0].pilot === 'lane keeper'")
@@ -147,6 +193,12 @@ def test_a_gamepad_steers(tab: Tab) -> None:
         }"""
     )
     tab.wait("state.header.drives[0].steering < -0.5")
+    speed = tab.see("state.header.drives[0].speed_mps")
+    tab.page.evaluate(
+        "() => { const [, pad] = navigator.getGamepads(); pad.axes[0] = 0.05; pad.buttons[7].value = 1; }"
+    )
+    tab.wait("Math.abs(state.header.drives[0].steering) < 0.05")  # a stick that is let go is nearly in the middle
+    tab.wait(f"state.header.drives[0].speed_mps > {speed} + 0.2")
     tab.page.evaluate("() => { navigator.getGamepads = () => []; }")
     tab.wait("Math.abs(state.header.drives[0].steering) < 0.05")
 
@@ -175,7 +227,7 @@ def test_save_return_look_back_and_branch(tab: Tab) -> None:
 def test_words_the_truth_and_a_recording(tab: Tab, served: Served) -> None:
     page = tab.page
     page.fill("#text", "rainy night, pink elephants")
-    page.keyboard.press("Enter")
+    page.click("#there")
     page.locator("#understood li").first.wait_for()
     assert page.locator("#understood").inner_text().split("\n") == ["rainy weather: rain", "night time of day: night"]
     assert "elephants" in page.locator("#unsupported").inner_text()
@@ -194,6 +246,25 @@ def test_words_the_truth_and_a_recording(tab: Tab, served: Served) -> None:
         frames = sum(1 for _ in video.decode(video=0))
     (store,) = (EpisodeStore(each) for each in served.cockpit.out.iterdir() if each.is_dir())
     assert len(store.read(store.records[-1].index)) == frames >= 8
+
+
+def test_words_change_the_drive_under_way(tab: Tab) -> None:
+    page = tab.page
+    tab.drive_to(4)
+    tab.see("cockpit.drive(true)")
+    page.fill("#text", "night, heavy rain, a roundabout")
+    page.keyboard.press("Enter")
+    page.locator("#where >> text=at night in rain").wait_for()
+    assert page.locator("#waiting").is_hidden() and "weather: rain" in page.locator("#understood").inner_text()
+    assert "begin a new one" in page.locator("#unsupported").inner_text()
+    step = tab.see("state.header.step")
+    tab.wait(f"state.header.step >= {max(step, 4)} + 3 && state.driving")  # it goes on by itself
+    page.fill("#text", "a roundabout")
+    page.keyboard.press("Enter")
+    page.locator("#problem >> text=begin a new one").wait_for()
+    page.click("#there")
+    page.locator("#where >> text=roundabout").wait_for()
+    assert page.locator("#problem").is_hidden()
 
 
 def test_a_wish_that_cannot_be_had_is_said_in_the_page(tab: Tab, tmp_path: Path) -> None:
@@ -264,6 +335,11 @@ def test_a_finger_steers_on_a_phone(browser: Any, served: Served) -> None:
     tab.wait("state.header.drives[0].steering > 0.5")
     touch("touchEnd")
     tab.wait("Math.abs(state.header.drives[0].steering) < 0.05")
+    speed = tab.see("state.header.drives[0].speed_mps")
+    box = tab.page.locator("#brake").bounding_box()
+    touch("touchStart", 0.5)
+    tab.wait(f"state.header.drives[0].speed_mps < {speed} - 0.5")
+    touch("touchEnd")
     ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
     tab.page.tap("#theme")
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") != ground
@@ -303,9 +379,25 @@ def test_the_picture_moves_the_right_way_and_words_change_it(browser: Any, road:
         frames = [tab.frame(step=step) for step in range(5, 11)]
         moved[key] = sum(sideways_px(*pair) for pair in itertools.pairwise(frames))
     assert moved["ArrowLeft"] > 1 and moved["ArrowRight"] < -1
+    tab.page.click(".moment >> text=Return")
+    tab.wait("state.header.step === 0")
+    tab.drive_to(10)
+    assert tab.frame().mean() > 0.7 * day
     tab.page.fill("#text", "night, heavy rain")
     tab.page.keyboard.press("Enter")
-    tab.page.locator("#understood li").first.wait_for()
+    tab.page.locator("#where >> text=at night in rain").wait_for()
+    assert 10 <= tab.see("state.header.step") <= 12  # the same drive, where it was
+    for step in (12, 20, 40):
+        tab.drive_to(step)
+        assert tab.frame().mean() < 0.6 * day, step
+    tab.page.fill("#text", "clear, day")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#where >> text=by day in clear weather").wait_for()
+    tab.drive_to(tab.see("state.header.step") + 5)
+    assert tab.frame().mean() > 0.7 * day
+    tab.page.fill("#text", "night, heavy rain")
+    tab.page.click("#there")
+    tab.page.locator("#where >> text=your words").wait_for()
     tab.drive_to(5)
     assert tab.frame().mean() < 0.6 * day
     tab.close()
