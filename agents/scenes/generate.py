@@ -22,6 +22,7 @@ from envs.scenario_files import plain_scenario, write_scenario
 from envs.words import GrammarParser
 from worldsim.data.finalize import finalize
 from worldsim.data.writer import EpisodeWriter
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.storage import write_json
 from worldsim.types import FRAME_RATE_HZ, Episode
@@ -139,7 +140,7 @@ def _drive_missing(job: Job, config: GenerateConfig) -> None:
 def generate_command(config: GenerateConfig) -> Generated:
     """``run``, and before it the account of the words, where there are any."""
     if config.words is not None:
-        print(GrammarParser().parse(config.words).account())
+        say(GrammarParser().parse(config.words).account())
     return run(config)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from envs.cameras import ALL, MOUNTINGS
 from envs.scenario import Scenario
 from envs.words import GrammarParser
+from worldsim.say import say
 from worldsim.schema import option
 from worldsim.types import FRAME_RATE_HZ
 
@@ -85,7 +86,7 @@ def shots_command(config: ShotsConfig) -> Filmed:
     place = Place(config.world, BEGINNINGS[0], config.passes)
     scenario = with_shots(scenario_of(config.scenario, config.words, config.change), config.cameras, config.shots)
     if config.words is not None:
-        print(GrammarParser().parse(config.words).account())
+        say(GrammarParser().parse(config.words).account())
     return film_shots(scenario, config.out, place, config.driver, config.seconds, config.seed)
 
 

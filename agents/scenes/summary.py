@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from envs.events import NOT_STAGED
+from worldsim.say import say
 from worldsim.schema import build
 from worldsim.storage import atomic_path, read_json
 from worldsim.types import SCENE_VOCABULARY
@@ -26,7 +25,6 @@ from .drive import Driven
 from .verdict import Verdict
 
 VERDICTS, SUMMARY = "verdicts.csv", "summary.md"
-WIDTH = 100  # of a table that is not printed to a terminal
 VIEWS = "A learned world shows the cameras that it was trained with; films and episodes hold those alone."
 STAGING = "Events are staged in the reference world only; in the learned world none of them was."
 
@@ -132,10 +130,9 @@ def show(rows: Sequence[Row], title: str) -> None:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_header=False)
     for name, value in figures(rows).items():
         table.add_row(name, value)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(table)
+    say(table)
     for line in filter(None, _remarks(rows)):
-        console.print(line)
+        say(line)
 
 
 _COLUMNS = ("run", "seed", "scene", "end", "least TTC, s", "hard braking", "least trust", "events")
