@@ -120,7 +120,7 @@ class Camera:
         usual = MOUNTINGS.get(self.name, CameraSpec())
         height, width = size or (usual.height, usual.width)
         place = tuple(said.get(key, own) for key, own in zip(_PLACES, usual.position_m, strict=True))
-        mounting = {"position_m": place} | {
+        mounting: dict[str, Any] = {"position_m": place} | {
             rad: math.radians(said[deg]) if deg in said else getattr(usual, rad) for deg, rad in _ANGLES.items()
         }
         if "hfov_deg" not in said and width * usual.height == height * usual.width:

@@ -171,7 +171,8 @@ class Scenario:
         """Whether nothing is left to chance in the scene."""
         single = not any(is_open(getattr(self, key)) for key in (*_CHOICES, *_RANGES))
         known = self.lanes is not None and None not in (self.ego_speed_mps, self.target_speed_mps)
-        return single and known and all(each.is_concrete for each in (*self.events, *self.cameras, *self.shots))
+        parts: list[Event | Camera | Shot] = [*self.events, *self.cameras, *self.shots]
+        return single and known and all(part.is_concrete for part in parts)
 
     def concretise(self, rng: np.random.Generator) -> Scenario:
         """Choose one value wherever there are several, and fill in what follows from the road.

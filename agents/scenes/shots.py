@@ -98,5 +98,5 @@ def with_shots(scenario: Scenario, cameras: list[str] | dict[str, Any], shots: l
     wanted: Any = cameras or scenario.cameras or list(MOUNTINGS)
     kept = () if cameras else scenario.shots
     with_cameras = dataclasses.replace(scenario, cameras=wanted, shots=kept)
-    turns = [*(each.name for each in with_cameras.cameras), ALL]
+    turns: Any = [*(each.name for each in with_cameras.cameras), ALL]
     return dataclasses.replace(with_cameras, shots=shots or with_cameras.shots or turns)
