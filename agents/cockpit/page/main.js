@@ -55,7 +55,7 @@ function draw() {
   if (strip.at !== null) return;
   if (header.drives[1]) OF("second-pilot").value = header.drives[1].pilot;
   readings(header, show(pictures), header.driving && state.latency);
-  OF("record").querySelector("span").textContent = state.recording ? `Recording ${(header.recording ?? 0).toFixed(0)} s` : "Record";
+  OF("record").querySelector("span").textContent = state.recording ? `Stop, ${(header.recording ?? 0).toFixed(0)} s` : "Record";
 }
 
 const TOLD = {
