@@ -23,6 +23,7 @@ from worldsim.types import COMMANDS, SCENE_VOCABULARY, SceneFields
 from .cameras import Camera, Shot, read_cameras, read_shots
 from .choices import Range, draw, is_number, is_open, narrowed, possible, read_choice
 from .events import LANES_NEEDED, Event, check_timeline, check_turns, concretise_timeline
+from .scenario_defaults import composed
 
 LANES_OF: dict[str, tuple[int, ...]] = {
     "highway": (2, 3, 4, 5),
@@ -301,4 +302,7 @@ def load_scenario(name: str | Path) -> Scenario:
         raise ValueError(f"scenario file {source}: not valid YAML ({error})") from error
     if not isinstance(values, dict):
         raise ValueError(f"scenario file {source}: expected keys and values, got {type(values).__name__}")
-    return Scenario.from_dict({"name": Path(str(source)).stem, **values}, origin=f"scenario file {source}")
+    stem = Path(str(source)).stem
+    if "defaults" in values:
+        values = composed(Path(str(source)), values, Path(str(resources.files("configs") / "scenario")))
+    return Scenario.from_dict({"name": stem, **values}, origin=f"scenario file {source}")

@@ -157,7 +157,10 @@ def _value(text: str, key: str, raw: str) -> Any:
             f"text with commas or brackets in two pairs of quotes, \"{key}='...'\""
         ) from error
     if parsed.is_sweep_override():
-        raise ValueError(f"{text!r}: expected one value, got several; a list is written {key}=[{raw}]")
+        raise ValueError(
+            f"{text!r}: expected one value, got several; a list is written {key}=[{raw}], "
+            "and --multirun takes each in turn"
+        )
     return _unquoted(parsed.value())
 
 

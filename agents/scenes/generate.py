@@ -95,10 +95,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Generated:
-    """What was written."""
+    """What was written, and in how many of the runs something went wrong."""
 
     wrote: Path
     runs: int
+    crashes: int
+    off_the_road: int
     verdicts: Path
     summary: Path
     contact_sheet: Path
@@ -118,7 +120,8 @@ def run(config: GenerateConfig) -> Generated:
     title = f"{job.scenario.name}, {config.n} runs in the {'reference' if job.place.is_reference else 'learned'} world"
     show(rows, title)
     return Generated(
-        config.out, len(rows), write_verdicts(rows, config.out), write_summary(rows, config.out, title),
+        config.out, len(rows), sum(row.verdict.crash for row in rows), sum(row.verdict.offroad for row in rows),
+        write_verdicts(rows, config.out), write_summary(rows, config.out, title),
         write_sheet(rows, config.out, config.out / EPISODES),
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ from envs.scenario_files import write_scenario
 from tests.agents.test_policy import CARD, policy
 from tests.envs.learned_worlds import CALM
 from worldsim.checkpoint import ModelCard, save_world, world_hash
+from worldsim.cli.main import main
 from worldsim.data.store import EpisodeStore
 from worldsim.types import EGO_FIELDS, Happening
 
@@ -105,6 +106,24 @@ def test_a_kill_changes_nothing(tmp_path: Path) -> None:
     for folder in (killed, whole):
         run(GenerateConfig(folder, "cut_in", **SHORT | {"n": done + 2}))
     assert files(killed) == files(whole) and not list(killed.rglob("*.tmp*"))
+
+
+def test_hydra_sweeps_scenarios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A combination that contradicts itself is told, and the others are driven; what is there is not driven again."""
+    swept = ["scenario=cut_in,intersection", "change.weather=clear,snow", "change.lanes=2,3"]
+    command = ["generate", "--multirun", *swept, "n=1", "seconds=0.3", "world=reference", "workers=1"]
+    assert main([*command, f"out={tmp_path}"]) == 2
+    said = capsys.readouterr().out
+    assert said.count("refused: ") == 4 and "road 'intersection' can have [1], got 2" in said
+    rows = list(csv.DictReader((tmp_path / "sweep.csv").open()))
+    assert len(rows) == 8 and [row["runs"] for row in rows] == ["1"] * 4 + [""] * 4
+    for row in rows[:4]:
+        scenario = load_scenario(Path(row["wrote"]) / "scenario.yaml")
+        assert scenario.weather == row["change.weather"] and str(scenario.lanes) == row["change.lanes"]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.mp4")}
+    assert len(before) == 8  # a film and an episode each
+    main([*command, f"out={tmp_path}"])
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.mp4")}
 
 
 def test_more_runs_keep_the_first_and_another_scene_is_refused(tmp_path: Path) -> None:

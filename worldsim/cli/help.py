@@ -20,7 +20,8 @@ def general_help(known: Mapping[str, Command], broken: Iterable[Broken]) -> str:
     """What ``worldsim`` is, and every command with one line, in the order of the data path."""
     widest = max((len(name) for name in known), default=0)
     lines = ["worldsim: a learned driving world, from logs to a Gymnasium environment.", ""]
-    lines += ["Usage: worldsim COMMAND key=value ...", "       worldsim COMMAND --help", "", "Commands:"]
+    lines += ["Usage: worldsim COMMAND key=value ...", "       worldsim COMMAND --help"]
+    lines += ["       worldsim COMMAND --multirun key=value,value ...   once for every combination", "", "Commands:"]
     for command in known.values():
         lines += _hanging(f"{command.name:<{widest}}  ", _one_line(command.summary))
     if not known:

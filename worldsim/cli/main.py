@@ -20,6 +20,8 @@ from worldsim.say import say
 
 INTERRUPTED = 130
 HELP = ("--help", "-h", "help")
+MULTIRUN = ("--multirun", "-m")
+"""Flags that make one command many, as Hydra's do; see ``worldsim.cli.sweep``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +67,11 @@ def _dispatch(arguments: list[str]) -> int:
 def _run(command: Command, arguments: list[str]) -> int:
     from worldsim.config import compose, load, stacked
 
-    overrides = [argument for argument in arguments if argument not in HELP]
+    if set(MULTIRUN) & set(arguments) and not set(HELP) & set(arguments):
+        from worldsim.cli.sweep import sweep
+
+        return sweep(command, [argument for argument in arguments if argument not in MULTIRUN])
+    overrides = [argument for argument in arguments if argument not in (*HELP, *MULTIRUN)]
     schema = command.schema()
     if len(overrides) < len(arguments):
         values = stacked(compose(schema, command.config_name, overrides))
