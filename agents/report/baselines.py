@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.diffusion.sampler import Sample
+from worldsim.checkpoint import load_world, read_card
 from worldsim.engine import Engine, EngineConfig, RolloutState, Step
-from worldsim.world_model import denoiser
+from worldsim.tokenizer import tokenizer_hash
+from worldsim.world_model import WorldModel
 
 from . import counterfactuals
 from .moments import Branches, Moment
@@ -27,26 +28,33 @@ AT = 10  # steps after which the error is told
 
 
 class MeanEngine(Engine):
-    """Draws no chance: every frame is what the model expects from the past alone, its mean.
-
-    From pure noise the finest step's prediction is the one that least squares would learn, so this stands in for a
-    deterministic one-step model of the same size, without training another.
-    """
+    """Every frame is what the model expects from the past alone, its mean: the finest step's guess from pure noise."""
 
     def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
-        condition = self._condition(motion, command)
-        predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
-        noise = self._noise(state)
-        signal = torch.zeros(noise.shape[:2], device=noise.device)
-        clean = predict(noise, signal, torch.zeros(noise.shape[:2], dtype=torch.int64, device=noise.device))
-        drawn = Sample(clean, clean)
-        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+        condition = self._turned_to(state, motion, command)
+        clean = self._expected(state, condition, self._begun_from(state), guidance)
+        return self._remember(state, clean[:, 0], clean[:, 0], condition)
+
+    def _begun_from(self, state: RolloutState) -> Tensor:
+        return self._noise(state)
 
 
+class LeastSquaresEngine(MeanEngine):
+    """A world that was trained by least squares (``objective.draws_from=nothing``): one pass from zeros, no chance."""
+
+    def _begun_from(self, state: RolloutState) -> Tensor:
+        return torch.zeros_like(self._noise(state))
+
+
+NO_BASELINE = (
+    "a deterministic model of the same size trained by squared error: none was given as `baseline=FOLDER` "
+    "(docs/evaluation.md says how to train one)"
+)
 WORDS = {
     "model": "the model",
     "repeat_last_frame": "the last frame stays",
-    "mean": "deterministic: the mean of what the model expects",
+    "least_squares": "deterministic: the same network trained by squared error",
+    "mean": "the mean of what the model expects",
     "1_pass": "1 sampling pass",
     "2_passes": "2 sampling passes",
     "4_passes": "4 sampling passes",
@@ -56,12 +64,19 @@ WORDS = {
 }
 
 
-def compare(subject: Subject) -> dict[str, Any]:
-    """Counterfactual figures and latent error after a second of every baseline, on the first moments of each kind."""
+def compare(subject: Subject, baseline: str = "") -> dict[str, Any]:
+    """Counterfactual figures and latent error after a second of every baseline, on the first moments of each kind.
+
+    ``baseline`` is a world that was trained by least squares; without it that row is missing, and ``not_measured`` says
+    so. ValueError where it is not of the same size, or has other latents.
+    """
+    other = least_squares(baseline, subject.world) if baseline else None
     moments, branches, rows = some(subject)
     true, told = subject.watched.latents[rows], {"model": _rows(subject.drawn, rows)}
     config = EngineConfig(steps=subject.passes, start_steps=1)
     engines: dict[str, Callable[[], Engine]] = {"mean": lambda: MeanEngine(subject.world, config)}
+    if other is not None:
+        engines["least_squares"] = lambda: LeastSquaresEngine(other, config)
     for count in subject.sizes.other_passes:
         if count != subject.passes and count <= subject.world.config.dynamics.finest_steps:
             name = "1_pass" if count == 1 else f"{count}_passes"
@@ -75,7 +90,23 @@ def compare(subject: Subject) -> dict[str, Any]:
         name: _figures(moments, branches, told[name], true) | {"words": WORDS.get(name, name)}
         for name in (*WORDS, *told) if name in told
     }  # fmt: skip
-    return {"table": figures, "branches": len(branches), "moments": len(moments)}
+    if other is not None:
+        figures["least_squares"]["words"] += f" ({read_card(baseline).summary.rstrip('.').lower()})"
+    missing = [] if baseline else [NO_BASELINE]
+    return {"table": figures, "branches": len(branches), "moments": len(moments), "not_measured": missing}
+
+
+def least_squares(folder: str, world: WorldModel) -> WorldModel:
+    """The world in ``folder``, as a baseline of ``world``. ValueError unless sizes and latents are the same."""
+    found = load_world(folder, world.device)
+    same = found.config == world.config and tokenizer_hash(found.tokenizer) == tokenizer_hash(world.tokenizer)
+    scales = zip(found.scale.state_dict().values(), world.scale.state_dict().values(), strict=True)
+    if not same or not all(torch.allclose(a, b, atol=1e-3) for a, b in scales):
+        raise ValueError(
+            f"baseline {folder}: expected a world of the same sizes, tokenizer and scale of latents as the one that is "
+            "judged; train it with start_from=THAT and tokenizer=THAT"
+        )
+    return found
 
 
 def some(subject: Subject) -> tuple[list[Moment], Branches, np.ndarray]:

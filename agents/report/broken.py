@@ -80,11 +80,11 @@ def _cut(branches: Branches, looks: Looks, cut: Callable[[FrameArray, FrameArray
     return empty, np.stack(frames) if frames else branches.frames[:0]
 
 
-def returns_on_the_right(branches: Branches, looks: Looks) -> Broken:
-    """Whoever has left on the left comes back on the right: what was seen, mirrored and backwards."""
+def returns_on_the_other_side(branches: Branches, looks: Looks) -> Broken:
+    """Whoever has left on one side comes back on the other: what was seen, mirrored and backwards."""
     rows, frames = [], []
     for row in range(len(branches)):
-        for t in departures(looks.vehicles[row])[:1]:
+        for t in (departures(looks.vehicles[row]) + departures(looks.vehicles[row, :, :, ::-1]))[:1]:
             shown = branches.frames[row].copy()
             back = shown[: t + 1][::-1, :, ::-1]
             first = min(t + 3, len(shown))
@@ -96,6 +96,6 @@ def returns_on_the_right(branches: Branches, looks: Looks) -> Broken:
 
 BROKEN: dict[str, Callable[[Branches, Looks], Broken]] = {
     "lane_stays": lane_leaves, "lane_width": aside_unseen, "size_distance": size_against_distance,
-    "no_birth": someone_is_born, "no_vanishing": someone_vanishes, "left_stays_left": returns_on_the_right,
+    "no_birth": someone_is_born, "no_vanishing": someone_vanishes, "side_kept": returns_on_the_other_side,
 }  # fmt: skip
 """Probe -> the world in which it must fail; ``looks`` are those of the true frames."""

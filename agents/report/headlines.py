@@ -12,6 +12,8 @@ import yaml
 
 from worldsim.errors import choose
 
+from .laws import QUESTIONS
+
 Report = Mapping[str, Any]
 """Section -> its figures, as ``sections.measure`` returns them."""
 
@@ -199,13 +201,7 @@ HEADLINES: dict[str, Headline] = {
     ),
     **{
         f"physics.{name}": Headline(words, _at("physics", "model", name), _at("physics", "reference", name))
-        for name, words in {
-            "lane_stays": "the lane and the lanes beside it stay",
-            "lane_width": "a lane keeps its width: who moves aside is seen to",
-            "size_distance": "whoever is ahead grows as the gap closes", "no_birth": "nobody is born in view",
-            "no_vanishing": "nobody vanishes in view",
-            "left_stays_left": "who leaves on the left does not return on the right",
-        }.items()
+        for name, words in QUESTIONS.items()
     },
     "drift.distance": Headline(
         "distance of frames to the reference, last 5 s of 60 over first", _at("drift", "ratio", "distance"),

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import agents
 import envs
@@ -23,9 +25,10 @@ from worldsim.storage import atomic_path
 from worldsim.types import FRAME_RATE_HZ, CameraSpec, Episode, SceneFields
 
 from .moments import BRANCH_STEPS, FIRST_SEED, Branches, Moment, find_moments
+from .staging import Staged, stage_scenes
 
 MODEL_PARTS = ("dynamics", "diffusion", "tokenizer", "engine", "text")
-DRIVES = ("minutes.py", "told.py")
+DRIVES = ("minutes.py", "told.py", "staging.py", "laws.py")
 SHOWS = ("command.py", "films.py", "headlines.py", "markdown.py", "page.py", "plots.py", "tables.py")
 CONTEXT_ARRAYS = ("motion", "ego", "action", "labels", "pose", "command")
 
@@ -42,10 +45,23 @@ def moments(
     key = hashlib.sha256((json.dumps(asked) + code_digest()).encode()).hexdigest()[:12]
     path = cache_folder() / f"{sum(counts.values())}-{key}.npz"
     if path.is_file():
-        return _read(path)
+        return _read(path)[:2]
     found = find_moments(counts, camera, tick, steps, first_seed)
     _write(path, *found)
     return found
+
+
+def staged(count: int, camera: CameraSpec, tick: Callable[[], object] = lambda: None) -> tuple[list[Moment], Staged]:
+    """As ``stage_scenes``, from the user's cache where they were staged before by the same code."""
+    own = _digest([Path(__file__).with_name("staging.py")], code_digest())
+    key = hashlib.sha256((json.dumps({"count": count, "camera": asdict(camera)}) + own).encode()).hexdigest()[:12]
+    path, more = cache_folder("staged") / f"{count}-{key}.npz", [each.name for each in fields(Staged)][1:]
+    if path.is_file():
+        found, branches, arrays = _read(path)
+        return found, Staged(branches, **{name: arrays[name] for name in more})
+    found, scenes = stage_scenes(count, camera, tick)
+    _write(path, found, scenes.branches, **{name: getattr(scenes, name) for name in more})
+    return found, scenes
 
 
 def cache_folder(name: str = "moments") -> Path:
@@ -94,7 +110,7 @@ def _digest(files: Iterable[Path], begin: str = "") -> str:
     return digest.hexdigest()[:16]
 
 
-def _write(path: Path, found: list[Moment], branches: Branches) -> None:
+def _write(path: Path, found: list[Moment], branches: Branches, **more: npt.NDArray[Any]) -> None:
     contexts = [moment.context for moment in found]
     records = [
         {"kind": m.kind, "scenario": m.scenario, "seed": m.seed, "fields": asdict(m.context.fields),
@@ -105,10 +121,11 @@ def _write(path: Path, found: list[Moment], branches: Branches) -> None:
     arrays |= {entry.name: getattr(branches, entry.name) for entry in fields(Branches)}
     frames = np.stack([each.frames for each in contexts])
     with atomic_path(path) as temporary:
-        np.savez(temporary, context_frames=frames, records=np.array(json.dumps(records)), **arrays)
+        np.savez(temporary, context_frames=frames, records=np.array(json.dumps(records)), **arrays, **more)
 
 
-def _read(path: Path) -> tuple[list[Moment], Branches]:
+def _read(path: Path) -> tuple[list[Moment], Branches, dict[str, npt.NDArray[Any]]]:
+    """Moments, branches, and whatever else was written."""
     with np.load(path, allow_pickle=False) as kept:
         arrays = dict(kept)
     found = []
@@ -121,4 +138,4 @@ def _read(path: Path) -> tuple[list[Moment], Branches]:
             seed=record["seed"], split="val",
         )  # fmt: skip
         found.append(Moment(record["kind"], record["scenario"], record["seed"], context))
-    return found, Branches(**{entry.name: arrays[entry.name] for entry in fields(Branches)})
+    return found, Branches(**{entry.name: arrays[entry.name] for entry in fields(Branches)}), arrays

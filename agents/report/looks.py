@@ -34,6 +34,15 @@ class Looks:
     vehicles: npt.NDArray[np.bool_]  # (r, t, p, q) cells that a vehicle covers
     sharpness: FloatArray  # (r, t) gradient energy
 
+    def rows(self, index: npt.NDArray[np.int64]) -> Looks:
+        """The branches at ``index`` (k,)."""
+        return Looks(*(getattr(self, entry.name)[index] for entry in fields(self)))
+
+    def and_more(self, other: Looks) -> Looks:
+        """These branches, then ``other``'s."""
+        both = ((getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self))
+        return Looks(*(np.concatenate(each) for each in both))
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """To be kept."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,12 @@ class Branches:
         """The branches at ``index`` (k,); ``moment`` (k,) numbers their moments anew."""
         kept = {entry.name: getattr(self, entry.name)[index] for entry in fields(self)}
         return Branches(**(kept if moment is None else kept | {"moment": moment}))
+
+    def and_more(self, other: Branches) -> Branches:
+        """These branches, then ``other``'s, whose moments are numbered after these."""
+        after = replace(other, moment=other.moment + int(self.moment.max()) + 1)
+        both = ((getattr(self, entry.name), getattr(after, entry.name)) for entry in fields(self))
+        return Branches(*(np.concatenate(each) for each in both))
 
     def label(self, name: str) -> npt.NDArray[np.float64]:
         """One label (r, t)."""

@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 from worldsim.serving.page import Plot
 
-from .physics import PROBES
-from .tables import HAZARDS, SHARES, action_words
+from .laws import QUESTIONS
+from .tables import HAZARDS, SHARES, action_words, short
 
 Figures = Mapping[str, Any]
 Shown = Sequence[tuple[str, Figures]]
@@ -59,7 +59,7 @@ def ranking(shown: Shown) -> list[Plot]:
             x[0], y[0], xerr=_reach(x), yerr=_reach(y), fmt="o", ms=4.5, lw=0.9, color=COLOURS[place], label=world,
         )  # fmt: skip
         if place == 0:
-            tops = list(zip(x[0], y[0], names, strict=True))
+            tops = list(zip(x[0], y[0], map(short, names), strict=True))
     _named(axes, tops)
     axes.set_xlabel("return in the reference world, sum of rewards over a drive")
     axes.set_ylabel("return in the learned world, sum of rewards")
@@ -129,11 +129,11 @@ def obedience(shown: Shown) -> list[Plot]:
 
 def physics(shown: Shown) -> list[Plot]:
     """Share of branches that pass each probe."""
-    series = [(world, COLOURS[i], [figures["model"][each] for each in PROBES])
+    series = [(world, COLOURS[i], [figures["model"][each] for each in QUESTIONS])
               for i, (world, figures) in enumerate(shown)]  # fmt: skip
     for who, colour, words in (("reference", REFERENCE, "reference world"), ("broken", BROKEN, "broken on purpose")):
-        series.append((words, colour, [shown[0][1][who][each] for each in PROBES]))
-    figure = _dots([fill(probe.words, 26) for probe in PROBES.values()], series, "share of branches that pass")
+        series.append((words, colour, [shown[0][1][who][each] for each in QUESTIONS]))
+    figure = _dots([fill(words, 26) for words in QUESTIONS.values()], series, "share of branches that pass")
     return [Plot(_svg(figure), "A probe is worth something where the reference world passes it and a broken one fails. "
                  "Bars are 95 % intervals over branches.")]  # fmt: skip
 

@@ -19,6 +19,7 @@ from ..judging.family import FAMILY
 from ..judging.judge import LEARNED, REFERENCE, Judge, Venue
 from ..judging.scores import Estimate, scores, table_of
 from ..judging.suite import FIRST_SEED, Suite
+from ..policy.checkpoint import load_policy
 from . import kept
 from .subject import Subject
 
@@ -27,6 +28,10 @@ Array = npt.NDArray[np.float64]
 EXPLOITS = ("coasting", "tailgating", "swaying", "parking")
 POLICIES = (*FAMILY, *EXPLOITS)
 """Ten of graded skill and four that look for what a model leaves unpunished; folders of policies may be added."""
+SCRIPTED, EXPLOIT, CLONED, BY_MODEL, BY_REFERENCE = (
+    "scripted", "exploit", "cloned", "trained in the learned world", "trained in the reference world"
+)  # fmt: skip
+LEARNED_KINDS = (CLONED, BY_MODEL, BY_REFERENCE)
 OTHER_SEEDS = 500_000
 RESAMPLES, SEED, TAILS, DIGITS = 1000, 0, (0.025, 0.975), 9
 COUNTED = ("return", "crash", "offroad", "success")
@@ -64,6 +69,16 @@ def _weighed(table: Array, draw: Array) -> Array:
     return np.round(table @ draw, DIGITS)
 
 
+def kind_of(name: str) -> str:
+    """What kind of policy a scripted name or a folder is: where it learned last."""
+    if name in FAMILY:
+        return SCRIPTED
+    if name in EXPLOITS:
+        return EXPLOIT
+    _, card = load_policy(name)
+    return {LEARNED: BY_MODEL, REFERENCE: BY_REFERENCE}.get(card.trained_in, CLONED)
+
+
 def rank(subject: Subject, policies: Sequence[str] = (), workers: int = 0) -> dict[str, Any]:
     """Play all policies in both worlds; ``policies`` are folders of more. Finished rounds are kept."""
     names = list(dict.fromkeys([*POLICIES, *policies]))
@@ -90,8 +105,13 @@ def rank(subject: Subject, policies: Sequence[str] = (), workers: int = 0) -> di
         for place in ("learned", "reference")
     }  # fmt: skip
     compared = {who: _compared(tables[who], tables["reference"]) for who in ("learned", "ceiling")}
-    return {"policies": shown, "model": compared["learned"], "ceiling": compared["ceiling"], "drives": sizes.drives,
-            "seconds": sizes.drive_steps / 10}  # fmt: skip
+    kinds = {name: kind_of(name) for name in names}
+    absent = [f"policies of the kind {kind!r}: none was given as `policies=[FOLDER]` (docs/evaluation.md)"
+              for kind in LEARNED_KINDS if kind not in kinds.values()]  # fmt: skip
+    return {
+        "policies": shown, "kinds": kinds, "not_measured": absent, "model": compared["learned"],
+        "ceiling": compared["ceiling"], "drives": sizes.drives, "seconds": sizes.drive_steps / 10,
+    }  # fmt: skip
 
 
 def _compared(one: dict[str, Array], reference: dict[str, Array]) -> dict[str, Any]:

@@ -18,15 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from worldsim.checkpoint import world_hash
 from worldsim.errors import choose
 from worldsim.evaluation.motion_estimator import load_estimator
 from worldsim.evaluation.scene_reader import load_reader
 from worldsim.storage import read_json, write_json
 
 from ..judging.judge import fingerprint_of
-from . import baselines, calibration, counterfactuals, drift, kept, obedience, physics, ranking, recorded
+from . import baselines, calibration, counterfactuals, drift, kept, laws, obedience, physics, ranking, recorded
 from .broken import BROKEN
 from .looks import Looks, look_at
+from .moments import Branches
 from .subject import Subject
 from .told import Told
 
@@ -39,6 +41,7 @@ class Help:
     workers: int = 0  # processes; 0: one a core
     data: Path | None = None  # the user's own episodes
     episodes: int = 16  # of them at most
+    baseline: str = ""  # a world that was trained by least squares
 
 
 RECORDED = "recorded"
@@ -84,22 +87,30 @@ def _obedience(subject: Subject, help: Help) -> dict[str, Any]:
 
 def _physics(subject: Subject, help: Help) -> dict[str, Any]:
     _, made = load_reader()
+    staged, true_film, drawn_film = subject.staged, subject.true_film, subject.drawn_film
+    plain = np.flatnonzero(staged.branches.name != "turns")  # by a clear day, as the reader of frames wants it
+    branches = subject.branches.and_more(staged.branches.rows(plain))
+    true_looks, drawn_looks = (
+        looks.and_more(film.looks.rows(plain))
+        for looks, film in ((subject.true_looks, true_film), (subject.drawn_looks, drawn_film))
+    )
+    broken = {name: _broken(branches, true_looks, name) for name in BROKEN}
     return {
-        "model": physics.figures(subject.branches, subject.drawn_looks),
-        "reference": physics.figures(subject.branches, subject.true_looks),
-        "broken": {name: _broken(subject, name) for name in BROKEN},
+        "model": physics.figures(branches, drawn_looks) | laws.figures(staged, drawn_film, true_film),
+        "reference": physics.figures(branches, true_looks) | laws.figures(staged, true_film, true_film),
+        "broken": broken | laws.broken_figures(staged, subject.film(staged.broken), true_film),
         "not_measured": list(physics.NOT_MEASURED),
-        "reader": made,
+        "reader": made | laws.accuracy(staged, true_film),
     }
 
 
-def _broken(subject: Subject, name: str) -> dict[str, Any]:
+def _broken(branches: Branches, true_looks: Looks, name: str) -> dict[str, Any]:
     """A probe of physics in the world that is broken for it."""
-    rows, frames = BROKEN[name](subject.branches, subject.true_looks)
+    rows, frames = BROKEN[name](branches, true_looks)
     if not len(rows):
         return physics.share({})
     looks = look_at(lambda some: frames[some], len(rows))
-    return physics.share(physics.PROBES[name].ask(subject.branches.rows(rows), looks))
+    return physics.share(physics.PROBES[name].ask(branches.rows(rows), looks))
 
 
 def _drift(subject: Subject, help: Help) -> dict[str, Any]:
@@ -107,7 +118,7 @@ def _drift(subject: Subject, help: Help) -> dict[str, Any]:
 
 
 def _baselines(subject: Subject, help: Help) -> dict[str, Any]:
-    return baselines.compare(subject)
+    return baselines.compare(subject, help.baseline)
 
 
 def _recorded(subject: Subject, help: Help) -> dict[str, Any]:
@@ -170,6 +181,8 @@ def _path(subject: Subject, name: str, help: Help) -> Path:
         "section": name, **subject.plain, "code": kept.measure_digest(),
         "policies": [fingerprint_of(each) for each in help.policies] if name == "ranking" else [],
     }  # fmt: skip
+    if name == "baselines" and help.baseline:
+        asked |= {"baseline": world_hash(help.baseline)}
     if name == RECORDED and help.data is not None:
         asked |= {"data": recorded.fingerprint_of(help.data), "episodes": help.episodes}
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]

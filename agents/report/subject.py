@@ -26,10 +26,12 @@ from worldsim.text import TextEncoder
 from worldsim.world_model import WorldModel
 
 from . import kept
+from .laws import Film, draw_scenes
 from .looks import Looks, look_at
 from .minutes import Minute, learned_minute, reference_minute
 from .moments import BRANCH_STEPS, Branches, Moment
 from .progress import bar
+from .staging import KINDS, Staged
 from .told import Told, draw_branches, ticks_of, watch_branches
 
 
@@ -46,10 +48,11 @@ class Sizes:
     drift_drives: int = 6
     drift_s: float = 60.0
     other_passes: tuple[int, ...] = (1, 2, 8)  # of the model among the baselines
+    staged: int = 16  # scenes of each kind
 
 
 FULL = Sizes()
-QUICK = Sizes({"bend": 4, "straight": 2, "lead": 3}, 8, 40, 12, 110, 1, 3, other_passes=(1,))
+QUICK = Sizes({"bend": 4, "straight": 2, "lead": 3}, 8, 40, 12, 110, 1, 3, other_passes=(1,), staged=4)
 
 
 class Subject:
@@ -123,6 +126,40 @@ class Subject:
         """What the true frames show to the same estimators: the floor."""
         made = self._look
         return self._kept("true-looks", lambda: made(lambda rows: self.branches.frames[rows], "looking"), Looks)
+
+    @cached_property
+    def _staged(self) -> tuple[list[Moment], Staged]:
+        count = self.sizes.staged
+        with bar("staging scenes", count * len(KINDS)) as tick:
+            return kept.staged(count, camera_of(self.world), tick)
+
+    @property
+    def staged(self) -> Staged:
+        """Scenes that are set up on purpose."""
+        return self._staged[1]
+
+    @cached_property
+    def drawn_film(self) -> Film:
+        """These scenes as the model draws them."""
+
+        def make() -> Told:
+            with bar("drawing staged scenes", ticks_of(self.staged.branches)) as tick:
+                return draw_scenes(self.engine, *self._staged, self.seed, self.encoder, tick)
+
+        latents = self._kept("staged-drawn", make, Told).latents
+        with torch.no_grad():
+            parts = [self.engine.decode(row.float().to(self.world.device)).cpu().numpy() for row in latents]
+        return self.film(np.stack(parts))
+
+    @cached_property
+    def true_film(self) -> Film:
+        """These scenes as they truly are."""
+        return self.film(self.staged.branches.frames)
+
+    def film(self, frames: np.ndarray) -> Film:
+        """Frames of staged scenes (r, t, h, w, 3), looked at."""
+        with bar("looking at staged scenes", len(frames)) as tick:
+            return Film(frames, look_at(lambda rows: frames[rows], len(frames), tick))
 
     @cached_property
     def learned_minute(self) -> Minute:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .counterfactuals import EVENTS
 from .headlines import Judged, shown
-from .physics import PROBES
+from .laws import QUESTIONS
 
 Rows = list[list[str]]
 """The first is the head."""
@@ -68,12 +68,12 @@ def summary(judged: Sequence[Judged]) -> Rows:
 
 def ranking(figures: Figures) -> dict[str, Rows]:
     """Policies in both worlds, and how well the orders agree."""
-    rows: Rows = [["policy", "return, learned", "return, reference", "crash or off road, learned", "reference"]]
+    rows: Rows = [["policy", "kind", "return, learned", "return, reference", "crash or off road, learned", "reference"]]
     learned, reference = (figures["policies"][place] for place in ("learned", "reference"))
     for name in sorted(reference, key=lambda each: -reference[each]["return"]["value"]):
         faults = [sum(place[name][key]["value"] for key in ("crash", "offroad")) for place in (learned, reference)]
-        rows.append([name, number(learned[name]["return"], 1), number(reference[name]["return"], 1),
-                     *(number(min(each, 1.0)) for each in faults)])  # fmt: skip
+        earned = [number(place[name]["return"], 1) for place in (learned, reference)]
+        rows.append([short(name), figures["kinds"][name], *earned, *(number(min(each, 1.0)) for each in faults)])
     agree: Rows = [["agreement with the reference world", "learned world", "reference world, other seeds"]]
     for key, words in (("return", "returns"), ("faults", "crashes and roads left")):
         for measure in ("spearman", "kendall"):
@@ -83,6 +83,11 @@ def ranking(figures: Figures) -> dict[str, Rows]:
         agree.append([words, *(number(figures[who]["success_error"][key]) for who in ("model", "ceiling"))])
     drives = f"{figures['drives']} drives of {figures['seconds']:g} s each"
     return {"Ranking of policies": agree, f"Policies, {drives}": rows}
+
+
+def short(policy: str) -> str:
+    """A policy's name where there is little room: of a folder the last part."""
+    return policy.rstrip("/").rsplit("/", 1)[-1]
 
 
 def counterfactuals(figures: Figures) -> dict[str, Rows]:
@@ -140,10 +145,11 @@ def obedience(figures: Figures) -> dict[str, Rows]:
 
 def physics(figures: Figures) -> dict[str, Rows]:
     """Probes of physics in the model, the reference world and a broken one."""
-    rows: Rows = [["branches that pass", "model", "reference world", "deliberately broken", "branches"]]
-    for name, probe in PROBES.items():
-        cells = [number(figures[who][name]) for who in ("model", "reference", "broken")]
-        rows.append([probe.words, *cells, str(figures["model"][name]["branches"])])
+    worlds = ("model", "reference", "broken")
+    rows: Rows = [["share that passes", "model", "reference world", "broken on purpose", "asked of, in this order"]]
+    for name, words in QUESTIONS.items():
+        cells = [number(figures[who][name]) for who in worlds]
+        rows.append([words, *cells, ", ".join(str(figures[who][name]["branches"]) for who in worlds)])
     return {
         "Physics and permanence": rows,
         "The reader of frames, on held-out reference frames": _accuracy(figures["reader"]),

@@ -68,7 +68,7 @@ def draw_branches(
     def advance(state: RolloutState, rows: Rows, step: int, motion: Tensor, command: Tensor) -> Step:
         return engine.step(state, motion, command)
 
-    return _along(engine, moments, branches, seed, encoder, tick, advance)
+    return along(engine, moments, branches, seed, encoder, tick, advance)
 
 
 def watch_branches(
@@ -85,7 +85,7 @@ def watch_branches(
         frames = fitted(branches.frames[rows, step + 1], engine.world)
         return engine.observe(state, engine.world.encode(torch.from_numpy(frames)), motion, command)
 
-    return _along(engine, moments, branches, seed, encoder, tick, advance)
+    return along(engine, moments, branches, seed, encoder, tick, advance)
 
 
 def ticks_of(branches: Branches) -> int:
@@ -94,7 +94,7 @@ def ticks_of(branches: Branches) -> int:
 
 
 @torch.no_grad()
-def _along(
+def along(
     engine: Engine,
     moments: Sequence[Moment],
     branches: Branches,
@@ -103,6 +103,7 @@ def _along(
     tick: Callable[[], object],
     advance: Advance,
 ) -> Told:
+    """Every moment's context is read, and ``advance`` takes each of its branches on, step by step."""
     drives = Drives.of([moment.context for moment in moments], engine.world, encoder)
     seeds = [seed + i for i in range(len(moments))]
     state, last = read_context(engine, drives, seeds, CONTEXT_FRAMES)

@@ -20,8 +20,8 @@ from worldsim.cli.main import main
 from worldsim.data.finalize import finalize
 from worldsim.data.writer import EpisodeWriter
 
-EVERYTHING = Sizes({"bend": 1, "straight": 1, "lead": 1}, 8, 4, 3, 24, 1, 3, 10.0)
-LITTLE = Sizes({"straight": 1}, 8, 2, 2, 24, 1, 1, 10.0)
+EVERYTHING = Sizes({"bend": 1, "straight": 1, "lead": 1}, 8, 4, 3, 24, 1, 3, 10.0, staged=1)
+LITTLE = Sizes({"straight": 1}, 8, 2, 2, 24, 1, 1, 10.0, staged=1)
 SOME = ["obedience", "physics", "drift"]
 
 

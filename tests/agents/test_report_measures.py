@@ -172,7 +172,7 @@ def test_the_reference_passes_every_probe_that_can_be_asked() -> None:
     assert {name: row["value"] for name, row in figures.items() if row["branches"]} == {
         "lane_stays": 1.0, "lane_width": 1.0, "size_distance": 1.0, "no_birth": 1.0, "no_vanishing": 1.0,
     }  # fmt: skip
-    assert math.isnan(figures["left_stays_left"]["value"]) and figures["left_stays_left"]["branches"] == 0
+    assert math.isnan(figures["side_kept"]["value"]) and figures["side_kept"]["branches"] == 0
 
 
 def test_each_probe_fails_where_its_law_is_broken() -> None:
@@ -194,9 +194,9 @@ def test_each_probe_fails_where_its_law_is_broken() -> None:
 def test_who_leaves_on_the_left_may_not_come_back_on_the_right() -> None:
     leaving = with_vehicle(seen_truly(BRANCHES), 0, 0, 10, column=0)
     assert physics.departures(leaving.vehicles[0]) == [8, 9]
-    assert physics.who_leaves_left_stays_away(BRANCHES, leaving) == {0: True}
+    assert physics.who_leaves_stays_away(BRANCHES, leaving) == {0: True}
     back = with_vehicle(leaving, 0, 14, 20, column=CELLS[1] - 4)
-    assert physics.who_leaves_left_stays_away(BRANCHES, back) == {0: False}
+    assert physics.who_leaves_stays_away(BRANCHES, back) == {0: False}
 
 
 def test_worlds_are_broken_just_for_their_probe() -> None:
@@ -207,7 +207,7 @@ def test_worlds_are_broken_just_for_their_probe() -> None:
     rows, frames = broken.BROKEN["no_birth"](BRANCHES, with_vehicle(looks, 7, 0, STEPS + 1))
     assert 7 not in rows and (frames[0, :10] == BRANCHES.frames[0, :10]).all() and (frames[0, 10:] == 7).all()
     assert len(broken.BROKEN["no_birth"](BRANCHES, looks)[0]) == 0  # nobody comes near: it cannot be asked
-    rows, frames = broken.BROKEN["left_stays_left"](BRANCHES, with_vehicle(looks, 3, 0, 10, column=0))
+    rows, frames = broken.BROKEN["side_kept"](BRANCHES, with_vehicle(looks, 3, 0, 10, column=0))
     assert rows.tolist() == [3] and frames.shape == BRANCHES.frames[:1].shape
     assert set(broken.BROKEN) == set(physics.PROBES)
 
