@@ -11,14 +11,17 @@ import pytest
 import torch
 
 from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.data.recaption import CaptionConfig, caption_data
+from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
 from worldsim.diffusion.shortcut import Levels
 from worldsim.tokenizer import save_tokenizer, tokenizer_hash
-from worldsim.training.dynamics import ClipShape, ClipSource, TrainDynamicsConfig, train_dynamics
+from worldsim.training.dynamics import ClipShape, ClipSource, TrainDynamicsConfig, train_dynamics, ways_to_say
 from worldsim.training.ego_warp import EgoWarpConfig
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig
 from worldsim.training.mixture import Mixture
+from worldsim.types import Captions
 from worldsim.world_model import WorldModel
 
 from .data_episodes import make_episode
@@ -93,6 +96,23 @@ def test_starts_from_a_world_whose_tokenizer_was_trained_on(place: Path, tmp_pat
     moved.tokenizer = str(tmp_path / "tokenizer")
     train_dynamics(moved)
     assert tokenizer_hash(load_world(tmp_path / "run/world").tokenizer) == tokenizer_hash(tokenizer)
+
+
+def test_words_are_the_captions_that_were_stored(place: Path, tmp_path: Path) -> None:
+    """Of all three lengths; where there are none, as before: the caption and what the fields say."""
+    for seed in (0, 1):
+        write_episode(tmp_path, make_episode(seed=seed, size=(16, 32)))
+    plain = EpisodeStore(tmp_path).records[0]
+    assert not plain.captions.all and ways_to_say(plain, 0) == [plain.caption]
+    made = ways_to_say(plain, 4)
+    assert made[0] == plain.caption and 1 < len(made) <= 5
+    caption_data(CaptionConfig(tmp_path, phrasings=3))
+    captions = EpisodeStore(tmp_path).records[0].captions
+    assert captions.short and captions.medium and captions.long
+    said = ways_to_say(EpisodeStore(tmp_path).records[0], 6)
+    assert said[:4] == [plain.caption, captions.short[0], captions.medium[0], captions.long[0]]
+    assert set(said[1:]) <= set(captions.all) and len(said) <= 7
+    assert ways_to_say(replace(plain, captions=Captions(short=("a road",))), 6) == [plain.caption, "a road"]
 
 
 def test_batches_of_several_data_sets(place: Path) -> None:

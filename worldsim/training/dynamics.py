@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -244,21 +245,25 @@ def embed_phrasings(records: list[EpisodeRecord], count: int, text_dim: int) -> 
 
     A row is zero where there are no words: nothing is known of the scene, or the text extra is not installed.
     """
-    phrases = {
-        record.index: list(
-            dict.fromkeys(
-                [record.caption or caption_from_fields(record.fields, np.random.default_rng(record.index))]
-                + [caption_from_fields(record.fields, np.random.default_rng((record.index, i))) for i in range(count)]
-            )
-        )
-        for record in records
-    }
+    phrases = {record.index: ways_to_say(record, count) for record in records}
     try:
         encoder = TextEncoder()
         return {k: torch.from_numpy(encoder.encode(texts)) for k, texts in phrases.items()}
     except TextEncoderMissing as error:
         logger.warning("training without words: %s", error)
         return {k: torch.zeros(1, text_dim) for k in phrases}
+
+
+def ways_to_say(record: EpisodeRecord, count: int) -> list[str]:
+    """An episode's caption and up to ``count`` other ways to say it.
+
+    They are those that ``worldsim caption`` stored, of its three lengths in turn, or else made from its fields alone.
+    """
+    first = record.caption or caption_from_fields(record.fields, np.random.default_rng(record.index))
+    lengths = zip_longest(record.captions.short, record.captions.medium, record.captions.long)
+    stored = [text for row in lengths for text in row if text is not None]
+    made = (caption_from_fields(record.fields, np.random.default_rng((record.index, i))) for i in range(count))
+    return list(dict.fromkeys([first, *(stored[:count] or made)]))
 
 
 def optimizers(dynamics: Dynamics, config: TrainDynamicsConfig) -> list[torch.optim.Optimizer]:
