@@ -6,14 +6,15 @@ tokens, d latent channels, e ego, a = 2 actions.
 Two things make a clone of driving drift off the road, and are met here. Drivers hardly change what they do from one
 tenth of a second to the next, so a clone that sees its own last action repeats it ("copycat", Wen et al. 2020); hence
 it does not look at those EGO_FIELDS that tell (``sighted``). And where it comes to, nobody ever drove; hence drivers
-whose hands slip are worth learning from as well, as in DART (Laskey et al. 2017).
+whose hands slip are worth learning from as well, as in DART (Laskey et al. 2017), and even those who swerve and stray,
+if it is told what should have been done in their place (``taught_by``).
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from worldsim.world_model import LatentScale, WorldModel
 
 from ..policy.network import Policy
 from ..policy.observe import LATENT_RANGE, PolicyInput
+from .hindsight import lane_keeper_says
 
 HELD_OUT_MOMENTS = 1024
 
@@ -37,7 +39,10 @@ class ImitationConfig:
     """Whom to imitate, and how long and hard to learn."""
 
     data: str = option("data/road", "folder of episodes that were encoded with the world's tokenizer")
-    drivers: list[str] = option(factory=lambda: ["good", "noisy"], help="drivers to learn from")
+    drivers: list[str] = option(factory=lambda: ["good", "noisy"], help="whose drives to learn from")
+    taught_by: Literal["drivers", "lane_keeper"] = option(
+        "drivers", "learn what they did, or what a lane keeper would have done in their place, by the recorded labels"
+    )
     updates: int = option(100, "gradient steps an iteration")
     batch: int = option(256, "moments of a gradient step")
     learning_rate: float = option(1e-3, "of AdamW")
@@ -69,6 +74,7 @@ class Demonstrations:
         split: str,
         drivers: list[str],
         history: int,
+        taught_by: Literal["drivers", "lane_keeper"] = "drivers",
     ) -> None:
         known = sorted({record.driver for record in store.records})
         for name in drivers:
@@ -85,14 +91,21 @@ class Demonstrations:
                     f"{latents.folder}: latents of episode {record.index}: expected {record.length} frames, got "
                     f"{len(latents[record.index])}: remove the latents and encode again"
                 )
-            at = np.flatnonzero(np.isfinite(episode.action).all(-1) & np.isfinite(episode.ego).all(-1))
+            wanted = episode.action if taught_by == "drivers" else lane_keeper_says(episode)
+            at = np.flatnonzero(np.isfinite(wanted).all(-1) & np.isfinite(episode.ego).all(-1))
             parts.append(latents[record.index])
             pasts.append(first + np.maximum(at[:, None] + np.arange(1 - history, 1), 0))
-            actions.append(episode.action[at])
+            actions.append(wanted[at])
             egos.append(episode.ego[at])
             commands.append(episode.command[at])
             names += [record.driver] * len(at)
             first += record.length
+        if not sum(map(len, actions)):
+            raise ValueError(
+                f"{store.root}: expected moments of {drivers} in the split {split!r} at which it is known what to do, "
+                "got none: " + ("their actions were not recorded" if taught_by == "drivers" else "the labels that a "
+                "lane keeper drives by (lane offset, heading error, who is ahead) were not recorded")
+            )  # fmt: skip
         self.latents = np.concatenate(parts)  # (f, n, d) float16, the tokenizer's own
         self.past = np.concatenate(pasts)  # (m, k) into the frames; before the first there was only the first
         self.action = torch.from_numpy(np.concatenate(actions))  # (m, a)
@@ -121,10 +134,9 @@ class Imitation:
         self.config, self.policy, self.seed = config, policy, seed
         store = EpisodeStore(config.data)
         latents = LatentStore.open(config.data, tokenizer_hash(world.tokenizer))
+        scale = copy.deepcopy(world.scale).cpu()
         self.training, self.held_out = (
-            Demonstrations(
-                store, latents, copy.deepcopy(world.scale).cpu(), split, config.drivers, policy.config.history
-            )
+            Demonstrations(store, latents, scale, split, config.drivers, policy.config.history, config.taught_by)
             for split in ("train", "val")
         )
         self.student = copy.deepcopy(policy).requires_grad_(True)

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from agents.learning.hindsight import lane_keeper_says
 from agents.learning.imitation import Demonstrations, Imitation, ImitationConfig
+from agents.learning.teacher import FEELS_FIRST_STEPS
 from agents.policy.network import Policy, PolicyConfig
 from agents.policy.observe import PolicyView
 from tests.worldsim.data_episodes import make_episode
+from tests.worldsim.reference_drives import reference_drive
 from tests.worldsim.worlds import tiny_world
 from worldsim.data.latents import LatentStore, LatentWriter
 from worldsim.data.store import EpisodeStore
@@ -46,6 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             episode.action[-1] = np.nan
             episode.ego = rng.normal(size=(T, 4)).astype(np.float32)
             episode.ego[5] = np.nan  # what is not known is not learned from
+            episode.labels = np.zeros_like(episode.labels)
             index = write_episode(root, episode).index
             writer.add(index, latents)
     return root
@@ -85,6 +89,35 @@ def test_it_learns_from_whom_it_is_told(data: Path) -> None:
     assert list(good.errors()) == ["good"] and list(wrong.errors()) == ["wrong"]
     wrong.held_out = good.held_out
     assert as_good["pedal"] < wrong.errors()["good"]["pedal"] and as_wrong["pedal"] < wrong.errors()["good"]["pedal"]
+
+
+def test_a_lane_keeper_says_what_should_have_been_done() -> None:
+    """Back to the lane of a drive that sways about it; nothing at first, where nothing is known, nor off the road."""
+    episode = copy.deepcopy(reference_drive("empty_road", 60, 16, 32))
+    offset, heading, *_ = episode.labels.T
+    said = lane_keeper_says(episode)
+    assert said.shape == (60, 2) and np.isnan(said[:FEELS_FIRST_STEPS]).all()
+    assert np.isfinite(said[FEELS_FIRST_STEPS:]).all()
+    askew = offset + 6.0 * heading  # metres beside the lane, six metres further on
+    assert np.corrcoef(said[FEELS_FIRST_STEPS:, 0], askew[FEELS_FIRST_STEPS:])[0, 1] < -0.8
+    episode.labels[30, 0], episode.labels[50, 2] = np.nan, 1.0
+    silent = np.isnan(lane_keeper_says(episode)).all(1)
+    assert silent[30 : 31 + FEELS_FIRST_STEPS].all() and not silent[31 + FEELS_FIRST_STEPS : 50].any()
+    assert silent[50 : 51 + FEELS_FIRST_STEPS].all() and not silent[FEELS_FIRST_STEPS:30].any()
+
+
+def test_it_learns_what_a_lane_keeper_would_have_done(data: Path, tmp_path: Path) -> None:
+    store, latents = EpisodeStore(data), LatentStore.open(data, HASH)
+    taught = Demonstrations(store, latents, WORLD.scale, "train", ["wrong"], 3, "lane_keeper")
+    done = Demonstrations(store, latents, WORLD.scale, "train", ["wrong"], 3)
+    assert 0 < len(taught) < len(done) and len(taught.latents) == len(done.latents)
+    with LatentWriter(tmp_path, HASH, SIZES.n_tokens, SIZES.latent_dim) as writer:
+        for record in store.records:
+            episode = store.read(record.index)
+            episode.labels[:] = np.nan
+            writer.add(write_episode(tmp_path, episode).index, latents[record.index])
+    with pytest.raises(ValueError, match="lane offset, heading error, who is ahead"):
+        imitation(tmp_path, taught_by="lane_keeper")
 
 
 def test_a_moment_is_seen_as_a_policy_would_have_seen_it(data: Path) -> None:
