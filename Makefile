@@ -1,5 +1,5 @@
 # make demo    install into .venv and drive the world model that ships beside the reference world
-# make test    install what the tests need and run them
+# make test    install what the tests need and run them, on every core up to 8
 # make lint    ruff and mypy
 # make world   train the checkpoint that ships, from nothing
 #
@@ -27,7 +27,7 @@ demo: $(VENV)/installed
 	$(BIN)/worldsim demo
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -9,7 +10,12 @@ import torch
 
 
 def pytest_configure() -> None:
-    """Tests of Ctrl-C need it to be heard: a shell that starts pytest in the background has children ignore it."""
+    """One thread for torch, here and in what tests start: the networks are tiny, and tests run side by side.
+
+    Tests of Ctrl-C need it to be heard: a shell that starts pytest in the background has children ignore it.
+    """
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
