@@ -95,6 +95,7 @@ def first_frame_s(spec: CameraSpec, scene: Scene) -> float:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Measure and print, the JSON object last."""
     parser = argparse.ArgumentParser(description="Measure how fast the reference camera draws on one core.")
     parser.add_argument("--quick", action="store_true", help="fewer frames; ends within a minute")
     arguments = parser.parse_args(argv)

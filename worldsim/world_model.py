@@ -85,6 +85,7 @@ class WorldModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where its weights lie."""
         return self.scale.mean.device
 
     @property

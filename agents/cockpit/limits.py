@@ -26,4 +26,5 @@ class Limits:
 
     @property
     def recording_frames(self) -> int:
+        """Frames of the longest recording."""
         return round(self.recording_s * FRAME_RATE_HZ)

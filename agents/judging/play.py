@@ -75,12 +75,15 @@ class ReferenceArena:
         self.cameras = {"front": camera_of(world)}
 
     def enter(self, cases: Sequence[Case]) -> gym.vector.VectorEnv:
+        """RoadCam-v0, one env for each case; ValueError for a case whose scenario is unknown."""
+
         def make(case: Case) -> Callable[[], gym.Env[Any, Any]]:
             return lambda: _OneDrive(RoadCamEnv(case.scenario, self.cameras, max_steps=case.max_steps))
 
         return gym.vector.SyncVectorEnv([make(case) for case in cases])
 
     def target_speed_mps(self, env: gym.vector.VectorEnv) -> Array:
+        """What each drive's scenario came out as, (b,)."""
         assert isinstance(env, gym.vector.SyncVectorEnv)
         return np.array([one.unwrapped.scenario.target_speed_mps for one in env.envs])  # type: ignore[attr-defined]
 
@@ -92,6 +95,7 @@ class LearnedArena:
         self.world, self.starts, self.passes = world, starts, passes
 
     def enter(self, cases: Sequence[Case]) -> gym.vector.VectorEnv:
+        """Drive-v0, all cases in one batch; ValueError for cases of different lengths, or a scenario without starts."""
         (max_steps,) = {case.max_steps for case in cases}
         scenarios = [case.scenario for case in cases]
         return _OneDriveEach(
@@ -102,6 +106,7 @@ class LearnedArena:
         )  # fmt: skip
 
     def target_speed_mps(self, env: gym.vector.VectorEnv) -> Array:
+        """What each drive's start was recorded with, (b,)."""
         drives = env.unwrapped
         assert isinstance(drives, DriveVectorEnv)
         return drives.save_state().target_speed

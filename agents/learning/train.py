@@ -104,6 +104,7 @@ class TrainAgentResult:
 
     @property
     def interrupted(self) -> bool:
+        """Whether a signal stopped it."""
         return self.reason.startswith("SIG")
 
 

@@ -118,6 +118,7 @@ class DriveEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     @property
     def cameras(self) -> dict[str, CameraSpec]:
+        """Those that the world was trained with, at the size of this env; the first is the main view."""
         return self._core.cameras
 
     @property

@@ -56,6 +56,7 @@ class PathLane(AbstractLane):
         self._memo: dict[tuple[float, float], tuple[float, float]] = {}
 
     def width_at(self, longitudinal: float) -> float:
+        """The width in metres, the same everywhere."""
         return self.width
 
     def _place(self, longitudinal: float) -> tuple[int, float]:

@@ -46,10 +46,12 @@ class Stage:
 
     @property
     def ego(self) -> EgoVehicle:
+        """The ego in highway-env's world."""
         return self.traffic.ego
 
     @property
     def network(self) -> LaneNetwork:
+        """The lanes of the road."""
         return self.truth.network
 
     @property

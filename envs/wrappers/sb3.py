@@ -47,9 +47,11 @@ class SB3VecEnv(VecEnv):
         return observation
 
     def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions (b, 2) for ``step_wait``."""
         self.actions = actions
 
     def step_wait(self) -> tuple[dict[str, Any], np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Observations, rewards (b,), ends (b,) and infos; of a drive that ended, the next one's first observation."""
         observation, reward, terminated, truncated, info = self.env.step(self.actions)
         ended = terminated | truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -60,21 +62,27 @@ class SB3VecEnv(VecEnv):
         return observation, reward.astype(np.float32), ended, infos
 
     def close(self) -> None:
+        """Close the batch."""
         self.env.close()
 
     def get_images(self) -> Sequence[np.ndarray | None]:
+        """A picture (h, w, 3) of each drive, or None for each where the env does not render."""
         pictures: Any = self.env.render()
         return pictures or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The batch's attribute, once for each drive asked for."""
         return [getattr(self.env, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set the batch's attribute, for all drives whatever ``indices`` are."""
         setattr(self.env, attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
+        """Call the batch's method once; its result, once for each drive asked for."""
         result = getattr(self.env, method_name)(*method_args, **method_kwargs)
         return [result for _ in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """False for each drive asked for: a batch wraps no envs of single drives."""
         return [False for _ in self._get_indices(indices)]

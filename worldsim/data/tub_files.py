@@ -50,9 +50,11 @@ class FolderFiles:
         self.folder = folder
 
     def catalogs(self) -> list[str]:
+        """Names of its catalogs, in order."""
         return _order([path.name for path in self.folder.iterdir()])
 
     def read(self, name: str) -> bytes | None:
+        """What the file ``name`` holds; None where there is none."""
         path = self.folder / name
         return path.read_bytes() if path.is_file() else None
 
@@ -78,7 +80,9 @@ class ArchiveFiles:
         self.files = {str(name.relative_to(roots[0])): b for name, b in members.items() if roots[0] in name.parents}
 
     def catalogs(self) -> list[str]:
+        """Names of its catalogs, in order."""
         return _order(list(self.files))
 
     def read(self, name: str) -> bytes | None:
+        """What the file ``name`` holds; None where there is none."""
         return self.files.get(name)

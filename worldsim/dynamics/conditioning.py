@@ -39,6 +39,7 @@ class Scene:
 
     @classmethod
     def unknown(cls, batch: int, text_dim: int, device: torch.device | str = "cpu") -> Scene:
+        """``batch`` scenes of which nothing is known."""
         return cls(
             torch.zeros(batch, len(SCENE_VOCABULARY), dtype=torch.int64, device=device),
             torch.zeros(batch, text_dim, device=device),

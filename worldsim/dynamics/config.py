@@ -79,6 +79,7 @@ class DynamicsConfig:
 
     @property
     def head_dim(self) -> int:
+        """Width of one attention head."""
         return self.width // self.heads
 
     @property

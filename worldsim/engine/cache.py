@@ -43,6 +43,7 @@ class RingCache:
         return sum(x.nbytes for x in (*self.keys, *self.values))
 
     def positions(self) -> Tensor:
+        """Index of the frame being processed in each rollout, (b,) int64."""
         return self.position
 
     def update(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -112,6 +112,7 @@ class StartBank:
 
     @property
     def context_frames(self) -> int:
+        """Frames of each start."""
         return self.arrays.latents.shape[1]
 
     @property

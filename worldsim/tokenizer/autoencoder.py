@@ -70,6 +70,7 @@ class Tokenizer(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where its weights lie."""
         return next(self.parameters()).device
 
     def at(self, height: int, width: int) -> Tokenizer:

@@ -60,5 +60,6 @@ class TokenizerConfig:
 
     @property
     def n_tokens(self) -> int:
+        """Tokens of a frame."""
         rows, columns = self.grid
         return rows * columns

@@ -77,6 +77,7 @@ class LoopResult:
 
     @property
     def interrupted(self) -> bool:
+        """Whether a signal stopped it."""
         return self.reason.startswith("SIG")
 
 

@@ -24,9 +24,13 @@ class Source(Protocol):
     scale: LatentScale
 
     @property
-    def views(self) -> Views: ...
+    def views(self) -> Views:
+        """What a frame consists of."""
+        ...
 
-    def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch: ...
+    def draw(self, shape: ClipShape, generator: np.random.Generator) -> ClipBatch:
+        """Clips drawn at random, as many and as long as ``shape`` says."""
+        ...
 
 
 S = TypeVar("S", bound=Source)
