@@ -2,7 +2,8 @@
 
 A server of its own is driven over its socket: the frames a second that it holds, what a session costs in memory, and
 what becomes of it when messages are hostile. How long a key takes to its picture is timed in the page itself, in
-Chromium where there is one; otherwise up to the arrival of the frame. The last line is one JSON object.
+Chromium where there is one; otherwise up to the arrival of the frame. Words that change a drive under way are held
+against the reference world in the same look, under the same actions. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ import numpy as np
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from worldsim.evaluation.metrics import psnr_db
 from worldsim.say import say
 
 from .report import begin, finish, options
 
+TEXTS = ("night, heavy rain", "snow")
+PLAIN = "by day in clear weather"
+SCENARIOS = ("highway", "curves", "two_way", "highway_dense")
+AFTER_STEPS = (0, 10, 30, 50, 100)  # from the words on
 SEND_S = 0.04  # between two messages of the wheel, as in the page
 PATIENCE_S = 120.0
+GOES_ON_S = 10.0
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -62,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         )
         figures |= memory(server, 2 if arguments.quick else 4, arguments.fill)
         say(f"a session: {figures['memory_mb_per_session']:.0f} MB; the server without any: {empty:.0f} MB")
+        figures["words"] = {text: words(server, text, 2 if arguments.quick else 6) for text in TEXTS}
         figures |= hostile(server)
         say(f"hostile messages: {figures['hostile_tried']} tried, {figures['hostile_survived']} survived")
     figures["load_average"].append(os.getloadavg()[0])
@@ -100,11 +108,11 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     @contextmanager
-    def driver(self) -> Iterator[Driver]:
-        """A page that has begun."""
+    def driver(self, **values: Any) -> Iterator[Driver]:
+        """A page that has begun; ``values`` go into its wish."""
         with connect(self.url.replace("http", "ws") + "drive", origin=self.url.rstrip("/"), max_size=None) as socket:  # type: ignore[arg-type]
             driver = Driver(socket)
-            driver.begin(self.world)
+            driver.begin(self.world, **values)
             yield driver
 
 
@@ -113,16 +121,28 @@ class Driver:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket, self.number, self.latest = socket, 0, {}
+        self.told: dict[str, Any] = {}  # the last message of each kind
+        self.pictures: dict[str, np.ndarray] = {}
         self.latencies_ms: list[float] = []
 
     def send(self, kind: str, **values: Any) -> None:
         self.socket.send(json.dumps({"kind": kind, **values}))
 
-    def begin(self, world: str) -> None:
+    def begin(self, world: str, **values: Any) -> None:
         """Begin and wait for the first picture."""
-        self.send("begin", world=world, scenario="highway")
-        while not self.latest:
+        self.send("begin", **{"world": world, "scenario": "highway", **values})
+        self.until("began")
+
+    def until(self, kind: str) -> dict[str, Any]:
+        """The next message of a kind, once the frame behind it has come, too."""
+        self.told.clear()
+        while kind not in self.told:
             self.hear(PATIENCE_S)
+            if "problem" in self.told:
+                raise OSError(f"the cockpit answered: {self.told['problem']['text']}")
+        while not self.hear(PATIENCE_S):
+            pass
+        return self.told[kind]
 
     def hear(self, timeout: float) -> bool:
         """The next message, within so long; whether it was a frame."""
@@ -131,9 +151,15 @@ class Driver:
         except TimeoutError:
             return False
         if isinstance(message, str):
+            told = json.loads(message)
+            self.told[told["kind"]] = told
             return False
         (length,) = struct.unpack_from("<I", message)
         before, self.latest = self.latest, json.loads(message[4 : 4 + length])
+        at = 4 + length
+        for name, width, height in self.latest["pictures"]:
+            self.pictures[name] = np.frombuffer(message, np.uint8, 3 * width * height, at).reshape(height, width, 3)
+            at += 3 * width * height
         self.send("shown", frame=self.latest["frame"])
         stamp = self.latest["stamp"]
         if stamp and stamp != before.get("stamp"):
@@ -152,6 +178,13 @@ class Driver:
             frames += self.hear(max(due - now, 0.0))
         self.send("drive", on=False)
         return frames
+
+    def drive_to(self, step: int) -> None:
+        """Let whoever has the wheel drive up to a step."""
+        self.send("drive", on=True)
+        while self.latest["step"] < step:
+            self.hear(PATIENCE_S)
+        self.send("drive", on=False)
 
 
 def rate(server: Server, seconds: float) -> dict[str, Any]:
@@ -214,6 +247,51 @@ def memory(server: Server, sessions: int, fill_s: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def words(server: Server, text: str, drives: int) -> dict[str, Any]:
+    """Drives by clear day that are told ``text`` after 2 s: how they look then, beside the reference world.
+
+    The lane keeper drives. By seconds since: brightness of both, and PSNR (dB) of the one to the other; ``before`` is
+    the brightness when the words came, ``took_s`` what the change took on this machine.
+    """
+    found = []
+    for seed in range(10 * drives):
+        scenario = SCENARIOS[seed % len(SCENARIOS)]
+        with server.driver(seed=seed, scenario=scenario) as driver:
+            began = driver.told["began"]
+            if len(found) < drives and PLAIN in began["caption"] and not began["truth"]:
+                found.append(told_under_way(driver, text))
+    if not found:
+        say(f"{text!r} under way: none of {10 * drives} drives began {PLAIN}")
+        return {"drives": 0}
+    before, took, rows = (np.mean([each[i] for each in found], axis=0) for i in range(3))
+    after_s = {
+        f"{after / 10:g}": {"brightness": float(shown), "true": float(true), "psnr_db": float(close)}
+        for after, (shown, true, close) in zip(AFTER_STEPS, rows, strict=True)
+    }
+    line = ", ".join(
+        f"{each['brightness']:.0f} (truth {each['true']:.0f}, {each['psnr_db']:.1f} dB) after {seconds} s"
+        for seconds, each in after_s.items()
+    )
+    say(f"{text!r} under way: brightness {before:.0f} before, then {line}")
+    return {"drives": len(found), "before": float(before), "took_s": float(took), "after_s": after_s}
+
+
+def told_under_way(driver: Driver, text: str) -> tuple[float, float, np.ndarray]:
+    """One drive's brightness before, seconds that the change took, and (t, 3) brightness, true brightness, PSNR."""
+    driver.send("pilot", name="lane keeper")
+    driver.send("truth", on=True)
+    driver.drive_to(20)
+    before, asked, rows = float(driver.pictures["first"].mean()), time.perf_counter(), []
+    driver.send("change", text=text)
+    driver.until("account")
+    took, start = time.perf_counter() - asked, driver.latest["step"]
+    for after in AFTER_STEPS:
+        driver.drive_to(start + after)
+        shown, true = driver.pictures["first"], driver.pictures["truth"]
+        rows.append((shown.mean(), true.mean(), min(float(psnr_db(shown[None], true[None])[0]), 60.0)))
+    return before, took, np.array(rows)
+
+
 def hostile_messages() -> list[list[str | bytes]]:
     """What no page would say."""
     wheel = json.dumps({"kind": "wheel", "number": 1, "steering": 0, "pedal": 0})
@@ -229,6 +307,8 @@ def hostile_messages() -> list[list[str | bytes]]:
         [json.dumps({"kind": "begin", "world": "road", "scenario": "/etc/passwd.yaml"})],
         [json.dumps({"kind": "words", "world": "road", "text": "rain " * 700})],
         [json.dumps({"kind": "words", "world": "road", "text": "\ud800\u202e" * 200})],
+        [json.dumps({"kind": "change", "text": "night " * 600})], ['{"kind": "change", "text": 5}'],
+        [json.dumps({"kind": "change", "text": "\ud800 night"})], ['{"kind": "change", "text": "night"}'] * 40,
         [json.dumps({"kind": "pilot", "name": "../../policy"})],
         ["x" * 1_000_000], [bytes(10_000_000)], [b""], [b"\xff" * 100], [struct.pack("<I", 2**31) + b"{}"],
         [struct.pack("<I", len(header)) + header + bomb],
@@ -237,7 +317,10 @@ def hostile_messages() -> list[list[str | bytes]]:
 
 
 def hostile(server: Server) -> dict[str, Any]:
-    """Each in a session of its own, while another drives: survived where that one goes on and a new one can come."""
+    """Each in a session of its own, while another drives: survived where that one goes on and a new one can come.
+
+    Goes on: a further frame within GOES_ON_S, a bound that tells a server that hangs from one that is short of time.
+    """
     survived = 0
     messages = hostile_messages()
     with server.driver() as bystander:
@@ -247,10 +330,11 @@ def hostile(server: Server) -> dict[str, Any]:
                     attacker.socket.send(message)
                 for _ in range(4):
                     attacker.hear(0.1)
-            frame = bystander.latest["frame"]
+            step, until = bystander.latest["step"], time.monotonic() + GOES_ON_S
             with suppress(ConnectionClosed, OSError):
-                bystander.drive(0.4)
-                survived += bystander.latest["frame"] > frame and server.process.poll() is None
+                while bystander.latest["step"] == step and time.monotonic() < until:
+                    bystander.drive(0.4)
+                survived += bystander.latest["step"] > step and server.process.poll() is None
     return {"hostile_tried": len(messages), "hostile_survived": survived}
 
 
