@@ -11,6 +11,7 @@ import pytest
 
 from envs.scenario import list_scenarios, load_scenario
 from worldsim.cli.command import commands
+from worldsim.cli.sweep import plan
 from worldsim.config import load
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,10 @@ def test_every_command_and_key_exists(line: str) -> None:
     name, *arguments = shlex.split(line)[1:]
     if name != "--help":
         command = commands()[0][name]
-        load(command.schema(), command.config_name, arguments)
+        if "--multirun" in arguments:
+            assert plan(command, [argument for argument in arguments if argument != "--multirun"])[0]
+        else:
+            load(command.schema(), command.config_name, arguments)
 
 
 def test_make_knows_its_targets() -> None:
@@ -62,10 +66,13 @@ def test_the_gymnasium_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_scenario_in_the_documents_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("docs/scenarios.md", "yaml")
-    (tmp_path / "mine.yaml").write_text(text)
-    scenario = load_scenario(tmp_path / "mine.yaml")
+    texts = blocks("docs/scenarios.md", "yaml")
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    scenario, thicker, shots = (load_scenario(tmp_path / f"{number}.yaml") for number in range(len(texts)))
     assert len(scenario.events) == 2 and scenario.concretise(np.random.default_rng(0)).is_concrete
+    assert thicker.traffic == "heavy" and len(thicker.events) == len(load_scenario("night_rain_cut_in").events)
+    assert [camera.name for camera in shots.cameras] == ["front", "rear", "roof"] and len(shots.shots) == 3
     assert f"holds {len(list_scenarios())} scenarios" in (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
 
 
