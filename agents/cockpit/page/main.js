@@ -77,6 +77,7 @@ const TOLD = {
     event("");
     where(told);
     OF("go").hidden = state.driving;
+    OF("world").value = told.world;
     options(OF("scenario"), told.scenarios, told.scenario ?? OF("scenario").value);
     OF("truth").disabled = Boolean(told.truth);
     OF("truth").title = told.truth || "T";
@@ -159,6 +160,7 @@ function say(kind) {
   if (!text) return;
   OF("text").blur();
   if (kind === "begin") return begin({ world: OF("world").value, text });
+  if (strip.at !== null) backToNow();
   problem("");
   waiting("Changing the scene…");
   link.send("change", { text });

@@ -224,6 +224,42 @@ def test_save_return_look_back_and_branch(tab: Tab) -> None:
     assert page.locator(".second").is_hidden()
 
 
+def test_look_back_and_drive_on_or_save_there(tab: Tab) -> None:
+    page = tab.page
+    tab.drive_to(14)
+
+    def look_at(step: int) -> None:
+        page.locator("#scrub").evaluate(
+            "(range, step) => { range.value = step; range.dispatchEvent(new Event('input')); }", step
+        )
+
+    look_at(9)
+    assert " s ago" in page.locator("#ago").inner_text() and page.locator("#go").is_hidden()
+    page.click("#save-here")
+    page.locator(".moment >> text=0.5 s").wait_for()  # the last that was kept up to there
+    page.click("#back-now")
+    assert page.locator("#from-here").is_hidden() and tab.see("state.header.step") >= 14
+    look_at(11)
+    page.click("#from-here")
+    tab.wait("state.header.step < 14")
+    tab.wait("state.header.step >= 13 && state.driving")
+
+
+def test_from_one_world_to_another_and_back(tab: Tab) -> None:
+    """Whatever scenario is still chosen, and the pickers show what is driven."""
+    page = tab.page
+    page.select_option("#scenario", "two_way")
+    page.select_option("#world", "worlds/bare")
+    page.click("#begin")
+    page.locator("#where >> text=imagined").wait_for()
+    assert page.locator("#world").input_value() == "worlds/bare"
+    assert page.locator("#scenario").input_value() == "two_way"
+    page.select_option("#world", "worlds/tiny")
+    page.click("#begin")
+    page.locator("#where >> text=Two way").wait_for()
+    assert page.locator("#problem").is_hidden() and page.locator("#world").input_value() == "worlds/tiny"
+
+
 def test_words_the_truth_and_a_recording(tab: Tab, served: Served) -> None:
     page = tab.page
     page.fill("#text", "rainy night, pink elephants")

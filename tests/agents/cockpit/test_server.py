@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from agents.cockpit.catalogue import Catalogue
 from agents.cockpit.guard import COOKIE, Guard, is_loopback
@@ -259,6 +261,39 @@ def test_a_page_that_vanishes_without_a_word_is_found_out(catalogue: Catalogue, 
         raw.sendall("\r\n".join([*lines, "", ""]).encode())
         wait_until(lambda: served.cockpit.sessions)
         wait_until(lambda: not served.cockpit.sessions)
+    served.stop()
+
+
+def test_fifty_sockets_break_off_without_a_word(catalogue: Catalogue, tmp_path: Path) -> None:
+    """As when tabs are killed: nothing is closed, the connection is gone. Whoever stays drives on."""
+    served = Served(lambda: Cockpit(catalogue, tmp_path, Guard(), Limits(), passes=1, seed=0))
+    sessions = served.cockpit.sessions
+    left: list[weakref.ref] = []
+
+    def driving(page: Any) -> None:
+        page.send(json.dumps(BEGIN))
+        page.send(json.dumps({"kind": "drive", "on": True}))
+        while isinstance(page.recv(60), str):
+            pass
+
+    address, origin = f"{served.url}drive".replace("http", "ws", 1), served.url.rstrip("/")
+    with connect(address, origin=Origin(origin)) as page:
+        driving(page)
+        (first,) = sessions
+        for place in range(50):
+            with connect(address, origin=Origin(origin)) as other:
+                if place % 10 == 0:
+                    driving(other)
+                    left += [weakref.ref(each) for each in sessions if each is not first]
+                other.socket.shutdown(socket.SHUT_RDWR)
+            wait_until(lambda: len(sessions) == 1)
+        page.send('{"kind": "save"}')
+        while not isinstance(heard := page.recv(60), str) or json.loads(heard)["kind"] != "saved":
+            pass
+    del first
+    wait_until(lambda: not sessions)
+    assert len(left) == 5
+    wait_until(lambda: gc.collect() is not None and not any(each() for each in left))
     served.stop()
 
 
