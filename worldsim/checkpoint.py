@@ -6,23 +6,21 @@ A world is a folder with ``world.safetensors`` and ``MODEL_CARD.md``; it may hol
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from worldsim.device import check_device
 from worldsim.errors import nearest
 from worldsim.schema import rebuild
 from worldsim.storage import atomic_path
+from worldsim.tensor_file import TensorFile
 from worldsim.tokenizer import Tokenizer, load_tokenizer
 from worldsim.world_model import WorldConfig, WorldModel
 
-FORMAT_VERSION = 1
+FILE = TensorFile("world model", "world", version=1)
 FILE_NAME = "world.safetensors"
 CARD_NAME = "MODEL_CARD.md"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -51,7 +49,7 @@ class ModelCard:
             f"context {d.context_frames} frames at {world.config.frame_rate_hz:g} Hz",
             *([f"- Cameras: {', '.join(world.cameras)}"] if world.cameras else []),
             f"- Data: {self.data}", f"- Licence: {self.licence}",
-            f"- Format version: {FORMAT_VERSION}", "", "## Made by", "", "```", self.command, "```", "",
+            f"- Format version: {FILE.version}", "", "## Made by", "", "```", self.command, "```", "",
             "## Measured", "", "| figure | value |", "|---|---|",
             *(f"| {key} | {_figure(value)} |" for key, value in self.metrics.items()),
             "", "## Limits", "", *(f"- {limit}" for limit in self.limits), "",
@@ -71,10 +69,8 @@ def save_world(folder: Path | str, world: WorldModel, card: ModelCard, dtype: to
         name: value.detach().cpu().to(torch.float32 if name in buffers else dtype).contiguous()
         for name, value in world.state_dict().items()
     }
-    header = {"format_version": FORMAT_VERSION, "config": asdict(world.config), "card": asdict(card)}
     path = folder / FILE_NAME
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"world": json.dumps(header)})
+    FILE.write(path, tensors, {"config": asdict(world.config), "card": asdict(card)})
     with atomic_path(folder / CARD_NAME) as temporary:
         temporary.write_text(card.markdown(world), encoding="utf-8")
     return path
@@ -93,7 +89,7 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
     """
     device = check_device(device)
     path = world_folder(name) / FILE_NAME
-    tensors, header = _read(path, device)
+    tensors, header = FILE.read(path, device)
     config = header["config"] | {"dynamics": _BEFORE | header["config"]["dynamics"]}
     world = WorldModel(rebuild(WorldConfig, config, path))
     try:
@@ -109,7 +105,7 @@ def load_world(name: Path | str = DEFAULT_WORLD, device: torch.device | str = "c
 def read_card(name: Path | str = DEFAULT_WORLD) -> ModelCard:
     """The model card of a world, without its weights."""
     path = world_folder(name) / FILE_NAME
-    return rebuild(ModelCard, _header(path)["card"], path)
+    return rebuild(ModelCard, FILE.header(path)["card"], path)
 
 
 def world_hash(name: Path | str = DEFAULT_WORLD) -> str:
@@ -137,23 +133,3 @@ def world_folder(name: Path | str = DEFAULT_WORLD) -> Path:
         f"unknown world {str(name)!r}: expected one of {shipped} or a folder that holds {FILE_NAME}"
         f"{nearest(name, shipped)}"
     )
-
-
-def _header(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, framework="pt") as handle:
-            header = json.loads((handle.metadata() or {}).get("world", "{}"))
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"world model: {path} is damaged ({error}); copy or train it again") from error
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"world model: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
-            "use the release that wrote it, or train it again"
-        )
-    return header
-
-
-def _read(path: Path, device: torch.device | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    header = _header(path)
-    with safe_open(path, framework="pt", device=str(device)) as handle:
-        return {name: handle.get_tensor(name) for name in handle.keys()}, header  # noqa: SIM118

@@ -12,16 +12,11 @@ import hashlib
 import json
 import os
 import re
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from envs import rewards
@@ -34,6 +29,7 @@ from worldsim.storage import read_json, write_json
 
 from ..policy.checkpoint import CARD_FILE
 from ..policy.checkpoint import FILE_NAME as POLICY_FILE
+from ..workers import spread
 from .drivers import make_agent
 from .play import Arena, LearnedArena, Outcome, ReferenceArena, play
 from .suite import TOGETHER, Suite, rounds_of
@@ -85,7 +81,7 @@ class Judge:
         missing = [key for key, file in files.items() if not file.is_file()]
         kept = TOGETHER * (len(files) - len(missing))
         with tqdm(total=TOGETHER * len(files), initial=kept, desc=f"judging in {self.venue.world}", unit=" ep") as bar:
-            for key, played in self._played(missing):
+            for key, played in spread(_playing, (self.venue, self.suite), missing, self.workers):
                 write_json(files[key], [asdict(outcome) for outcome in played])
                 bar.set_postfix_str(f"{Path(key[0]).name} earned {sum(o.earned for o in played) / len(played):.0f}")
                 bar.update(TOGETHER)
@@ -103,34 +99,16 @@ class Judge:
         world, _ = _opened(self.venue.model)
         make_agent(agent, world)
 
-    def _played(self, rounds: Sequence[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], list[Outcome]]]:
-        """The outcomes of rounds as they come, in any order."""
-        workers = min(self.workers, len(rounds))
-        if workers <= 1:
-            for agent, number in rounds:
-                yield (agent, number), _play_round(self.venue, self.suite, agent, number)
-            return
-        executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
-        try:
-            futures = {executor.submit(_play_round, self.venue, self.suite, *each): each for each in rounds}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise OSError(
-                "a process that judged was killed, perhaps for want of memory; finished rounds are kept: run the same "
-                "command again, with fewer workers"
-            ) from error
-        finally:  # also at Ctrl-C, which the workers do not hear
-            executor.shutdown(wait=True, cancel_futures=True)
-
     @staticmethod
     def _read(files: Sequence[Path]) -> list[Outcome]:
         return [build(Outcome, each, str(file)) for file in files for each in read_json(file, "outcomes of a round")]
 
 
-def _play_round(venue: Venue, suite: Suite, agent: str, number: int) -> list[Outcome]:
+def _playing(what: tuple[Venue, Suite]) -> Callable[[tuple[str, int]], list[Outcome]]:
+    """What plays a round, of an agent and a number, in a process."""
+    venue, suite = what
     world, _ = _opened(venue.model)
-    return play(make_agent(agent, world), _arena(venue), suite.round(number))
+    return lambda each: play(make_agent(each[0], world), _arena(venue), suite.round(each[1]))
 
 
 @functools.lru_cache(maxsize=1)
@@ -142,11 +120,6 @@ def _opened(model: str) -> Any:
 def _arena(venue: Venue) -> Arena:
     world, starts = _opened(venue.model)
     return ReferenceArena(world) if venue.world == REFERENCE else LearnedArena(world, starts, venue.passes)
-
-
-def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
 
 
 def fingerprint_of(agent: str) -> str:

@@ -5,22 +5,18 @@ The same header lies beside it as ``policy.json``, for people and other programs
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from worldsim.schema import rebuild
-from worldsim.storage import atomic_path, write_json
+from worldsim.storage import write_json
+from worldsim.tensor_file import TensorFile
 from worldsim.tokenizer import tokenizer_hash
 from worldsim.world_model import WorldModel
 
 from .network import Policy, PolicyConfig
 
-FORMAT_VERSION = 1
+FILE = TensorFile("policy", "policy", version=1)
 FILE_NAME, CARD_FILE = "policy.safetensors", "policy.json"
 
 
@@ -44,11 +40,10 @@ class PolicyCard:
 def save_policy(folder: Path | str, policy: Policy, card: PolicyCard) -> Path:
     """Write ``policy`` and its card into ``folder``, atomically; returns the file."""
     folder = Path(folder)
-    header = {"format_version": FORMAT_VERSION, "config": asdict(policy.config), "card": asdict(card)}
+    header = {"config": asdict(policy.config), "card": asdict(card)}
     tensors = {name: value.detach().cpu().contiguous() for name, value in policy.state_dict().items()}
-    with atomic_path(folder / FILE_NAME) as temporary:
-        save_file(tensors, temporary, metadata={"policy": json.dumps(header)})
-    write_json(folder / CARD_FILE, header)
+    FILE.write(folder / FILE_NAME, tensors, header)
+    write_json(folder / CARD_FILE, {"format_version": FILE.version, **header})
     return folder / FILE_NAME
 
 
@@ -61,17 +56,7 @@ def load_policy(folder: Path | str) -> tuple[Policy, PolicyCard]:
     path = Path(folder) / FILE_NAME
     if not path.is_file():
         raise ValueError(f"policy: expected {FILE_NAME} in {Path(folder)}, found none; train one, or name its folder")
-    try:
-        with safe_open(path, framework="pt") as handle:
-            header: dict[str, Any] = json.loads((handle.metadata() or {}).get("policy", "{}"))
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"policy: {path} is damaged ({error}); copy or train it again") from error
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"policy: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
-            "use the release that wrote it, or train it again"
-        )
+    tensors, header = FILE.read(path)
     policy = Policy(rebuild(PolicyConfig, header["config"], path))
     policy.load_state_dict(tensors)
     return policy.eval().requires_grad_(False), rebuild(PolicyCard, header["card"], path)

@@ -16,6 +16,7 @@ from agents.policy.driver import PolicyAgent
 from agents.policy.network import Critic, Policy, PolicyConfig
 from agents.policy.observe import PolicyInput, PolicyView, PolicyViewEnv
 from tests.envs.learned_worlds import LIVELY, WORLD, drives
+from worldsim.tensor_file import TensorFile
 from worldsim.tokenizer import tokenizer_hash
 
 CARD = PolicyCard("tiny", "imagination", "Drive-v0", "tiny", tokenizer_hash(WORLD.tokenizer), ["highway"], seed=3)
@@ -137,7 +138,7 @@ def test_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["cut", "version", "missing"])
 def test_a_bad_file_is_refused_in_words(tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if damage == "version":
-        monkeypatch.setattr("agents.policy.checkpoint.FORMAT_VERSION", 99)
+        monkeypatch.setattr("agents.policy.checkpoint.FILE", TensorFile("policy", "policy", version=99))
     if damage != "missing":
         save_policy(tmp_path, policy(), CARD)
     monkeypatch.undo()

@@ -117,7 +117,7 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("worldsim.checkpoint.save_file", fail)
+    monkeypatch.setattr("worldsim.tensor_file.save_file", fail)
     with pytest.raises(OSError, match="disk is full"):
         save_world(tmp_path, tiny_world(seed=1), CARD)
     monkeypatch.undo()

@@ -126,7 +126,7 @@ def test_an_interrupted_write_keeps_the_old_bank(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("worldsim.engine.starts.save_file", full)
+    monkeypatch.setattr("worldsim.tensor_file.save_file", full)
     with pytest.raises(OSError, match="disk is full"):
         tiny_bank(world, each=1).save(tmp_path)
     assert len(StartBank.load(tmp_path)) == 6 and [path.name for path in tmp_path.iterdir()] == [FILE_NAME]

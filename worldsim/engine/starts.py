@@ -16,7 +16,6 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,19 +25,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from worldsim.dynamics.conditioning import Scene
 from worldsim.errors import choose
 from worldsim.schema import rebuild
-from worldsim.storage import atomic_path
+from worldsim.tensor_file import TensorFile
 from worldsim.tokenizer import tokenizer_hash
 from worldsim.types import EGO_FIELDS, LABEL_FIELDS, MOTION_FIELDS, SCENE_VOCABULARY, SceneFields
 from worldsim.world_model import WorldModel
 
-FORMAT_VERSION = 1
+FILE = TensorFile("starts", "starts", version=1, again="make it again with `worldsim make-starts`")
 FILE_NAME = "starts.safetensors"
 
 Index = npt.NDArray[np.int64]
@@ -193,14 +190,12 @@ class StartBank:
         """Write the bank into a world's folder, atomically; returns the file."""
         path = _file(folder)
         header = {
-            "format_version": FORMAT_VERSION,
             "latents_hash": self.latents_hash,
             "frame_rate_hz": self.frame_rate_hz,
             "records": [asdict(record) for record in self.records],
         }
         tensors = {name: value.contiguous() for name, value in vars(self.arrays).items()}
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"starts": json.dumps(header)})
+        FILE.write(path, tensors, header)
         return path
 
     @classmethod
@@ -212,17 +207,7 @@ class StartBank:
         path = _file(folder)
         if not path.is_file():
             raise ValueError(f"starts: expected a file at {path}, found none; make one with `worldsim make-starts`")
-        try:
-            with safe_open(path, framework="pt") as handle:
-                header = json.loads((handle.metadata() or {}).get("starts", "{}"))
-                tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, json.JSONDecodeError) as error:
-            raise ValueError(f"starts: {path} is damaged ({error}); copy or make it again") from error
-        if header.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"starts: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
-                "make it again with `worldsim make-starts`"
-            )
+        tensors, header = FILE.read(path)
         if set(tensors) != set(StartArrays.__dataclass_fields__):
             raise ValueError(
                 f"starts: {path}: expected arrays {list(StartArrays.__dataclass_fields__)}, got {list(tensors)}"

@@ -8,26 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from worldsim.device import check_device
 from worldsim.schema import rebuild
-from worldsim.storage import atomic_path
+from worldsim.tensor_file import TensorFile
 from worldsim.tokenizer.autoencoder import Tokenizer
 from worldsim.tokenizer.config import TokenizerConfig
 
-FORMAT_VERSION = 1
+FILE = TensorFile("tokenizer", "tokenizer", version=1)
 FILE_NAME = "tokenizer.safetensors"
 
 
 def save_tokenizer(path: Path | str, tokenizer: Tokenizer, figures: dict[str, float] | None = None) -> Path:
     """Write ``tokenizer`` to ``path`` (a file, or a folder for FILE_NAME in it), atomically; returns the file."""
     path = _file(path)
-    header = {"format_version": FORMAT_VERSION, "config": asdict(tokenizer.config), "figures": figures or {}}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tokenizer.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"tokenizer": json.dumps(header)})
+    FILE.write(path, tensors, {"config": asdict(tokenizer.config), "figures": figures or {}})
     return path
 
 
@@ -41,17 +37,7 @@ def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Toke
     path = _file(path)
     if not path.exists():
         raise ValueError(f"tokenizer: expected a file at {path}, found none; train one, or name the right folder")
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as handle:
-            header = json.loads((handle.metadata() or {}).get("tokenizer", "{}"))
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"tokenizer: {path} is damaged ({error}); copy or train it again") from error
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"tokenizer: expected format version {FORMAT_VERSION} in {path}, got {header.get('format_version')}; "
-            "convert it with the release that wrote it, or train it again"
-        )
+    tensors, header = FILE.read(path, device)
     with torch.device("meta"):
         tokenizer = Tokenizer(rebuild(TokenizerConfig, header["config"], path))
     tokenizer.load_state_dict(tensors, assign=True)
