@@ -23,16 +23,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from worldsim.chance import drawn_from
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.metrics import correlation
+from worldsim.evaluation.network_file import read_network, write_network
 from worldsim.say import say
-from worldsim.storage import atomic_path
 from worldsim.types import FRAME_RATE_HZ, MOTION_FIELDS, Episode, FloatArray, FrameArray
 
 SHIPPED = Path(__file__).with_suffix(".safetensors")
@@ -107,22 +105,12 @@ class MotionEstimator(nn.Module):
 
     def save(self, path: Path, note: dict[str, object]) -> None:
         """Write the weights with a note of how they were made, atomically."""
-        with atomic_path(path) as temporary:
-            save_file(self.state_dict(), temporary, metadata={"made": json.dumps(note)})
+        write_network(path, self, note)
 
 
 def load_estimator(path: Path = SHIPPED) -> tuple[MotionEstimator, dict[str, object]]:
     """The estimator that ships, or another, and the note of how it was made."""
-    if not path.is_file():
-        raise ValueError(
-            f"motion estimator: expected a file at {path}, found none; make it with "
-            "`python -m worldsim.evaluation.motion_estimator --data FOLDER`"
-        )
-    estimator = MotionEstimator()
-    with safe_open(path, framework="pt") as handle:
-        estimator.load_state_dict({name: handle.get_tensor(name) for name in handle.keys()})  # noqa: SIM118
-        note = json.loads((handle.metadata() or {}).get("made", "{}"))
-    return estimator.eval().requires_grad_(False), note
+    return read_network(path, MotionEstimator(), "worldsim.evaluation.motion_estimator")
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -27,16 +27,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from worldsim.chance import drawn_from
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.metrics import auroc, correlation, mean_absolute_error
+from worldsim.evaluation.network_file import read_network, write_network
 from worldsim.say import say
-from worldsim.storage import atomic_path
 from worldsim.types import LABEL_FIELDS, Episode, FloatArray, FrameArray
 
 Array = npt.NDArray[np.float64]
@@ -112,23 +110,12 @@ class SceneReader(nn.Module):
 
     def save(self, path: Path, note: dict[str, object]) -> None:
         """Write the weights in half precision with a note of how they were made, atomically."""
-        with atomic_path(path) as temporary:
-            half = {name: value.half() for name, value in self.state_dict().items()}
-            save_file(half, temporary, metadata={"made": json.dumps(note)})
+        write_network(path, self, note, torch.float16)
 
 
 def load_reader(path: Path = SHIPPED) -> tuple[SceneReader, dict[str, object]]:
     """The reader that ships, or another, and the note of how it was made."""
-    if not path.is_file():
-        raise ValueError(
-            f"scene reader: expected a file at {path}, found none; make it with "
-            "`python -m worldsim.evaluation.scene_reader --data FOLDER`"
-        )
-    reader = SceneReader()
-    with safe_open(path, framework="pt") as handle:
-        reader.load_state_dict({name: handle.get_tensor(name).float() for name in handle.keys()})  # noqa: SIM118
-        note = json.loads((handle.metadata() or {}).get("made", "{}"))
-    return reader.eval().requires_grad_(False), note
+    return read_network(path, SceneReader(), "worldsim.evaluation.scene_reader")
 
 
 def _input(frames: FrameArray) -> Tensor:
