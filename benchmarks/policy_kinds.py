@@ -27,7 +27,8 @@ from agents.policy.checkpoint import FILE_NAME as POLICY_FILE
 from worldsim.errors import choose
 from worldsim.schema import build
 
-CLONED, MODEL, SAME, CONVERGED = "cloned", "model: imagination", "reference: imagination", "reference: converged"
+MODEL, SAME, CONVERGED = "model: imagination", "reference: imagination", "reference: converged"
+CLONED, TAUGHT = "cloned", "taught on recorded drives"
 """Kinds that others refer to. Those of the model begin with "model:"."""
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Of a kind's steps, after which its policy is kept to be judged later."""
@@ -84,13 +85,18 @@ def kinds_of(arguments: Namespace) -> list[Kind]:
     ]
     if arguments.data is not None:
         improved = how | {"world": LEARNED, "imagination": {"apprentice": {"steps": 0}}}
+        recorded = {"data": str(arguments.data)}
+        taught = recorded | {"taught_by": "lane_keeper", "drivers": []}
         kinds += [
-            Kind(CLONED, arguments.clone_steps, {"method": "imitation", "imitation": {"data": str(arguments.data)}}),
+            Kind(CLONED, arguments.clone_steps, {"method": "imitation", "imitation": recorded}),
+            Kind(TAUGHT, arguments.clone_steps, {"method": "imitation", "imitation": taught}),
             Kind("model: imagination from a clone", steps, improved, begins_as=CLONED),
+            Kind("model: imagination from what was taught", steps, improved, begins_as=TAUGHT),
         ]
     wanted = {*(arguments.kinds or [each.name for each in kinds]), MODEL, SAME, CONVERGED}
     for name in wanted:
         choose(name, [each.name for each in kinds], "kind of policy")
+    wanted |= {each.begins_as for each in kinds if each.name in wanted}
     return [each for each in kinds if each.name in wanted]
 
 

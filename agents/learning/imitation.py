@@ -39,7 +39,9 @@ class ImitationConfig:
     """Whom to imitate, and how long and hard to learn."""
 
     data: str = option("data/road", "folder of episodes that were encoded with the world's tokenizer")
-    drivers: list[str] = option(factory=lambda: ["good", "noisy"], help="whose drives to learn from")
+    drivers: list[str] = option(
+        factory=lambda: ["good", "noisy"], help="whose drives to learn from; none, with a lane keeper: everybody's"
+    )
     taught_by: Literal["drivers", "lane_keeper"] = option(
         "drivers", "learn what they did, or what a lane keeper would have done in their place, by the recorded labels"
     )
@@ -51,7 +53,7 @@ class ImitationConfig:
     average_decay: float = option(0.995, "of the averaged weights, which are the policy's; 0: the last ones")
 
     def __post_init__(self) -> None:
-        if min(self.updates, self.batch) < 1 or not self.drivers:
+        if min(self.updates, self.batch) < 1 or not (self.drivers or self.taught_by == "lane_keeper"):
             raise ValueError(
                 f"imitation: expected updates and batch of at least 1 and at least one driver, got {self.updates}, "
                 f"{self.batch} and {self.drivers}"
@@ -63,7 +65,8 @@ class ImitationConfig:
 class Demonstrations:
     """Every moment of a split's whole episodes at which a driver's action is known, as a policy sees it.
 
-    Memory: 2 n d bytes a frame. Raises ValueError for a driver whom nobody recorded, or latents of another length.
+    No ``drivers`` means everybody. Memory: 2 n d bytes a frame. Raises ValueError for a driver whom nobody recorded,
+    where it is never known what to do, or for latents of another length.
     """
 
     def __init__(
@@ -77,8 +80,7 @@ class Demonstrations:
         taught_by: Literal["drivers", "lane_keeper"] = "drivers",
     ) -> None:
         known = sorted({record.driver for record in store.records})
-        for name in drivers:
-            choose(name, known, "driver of this data set")
+        drivers = [choose(name, known, "driver of this data set") for name in drivers] or known
         records = [record for record in store.select(split=split) if record.driver in drivers]
         if not records:
             raise ValueError(f"{store.root}: expected episodes of {drivers} in the split {split!r}, got none")

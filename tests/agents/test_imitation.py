@@ -116,6 +116,8 @@ def test_it_learns_what_a_lane_keeper_would_have_done(data: Path, tmp_path: Path
             episode = store.read(record.index)
             episode.labels[:] = np.nan
             writer.add(write_episode(tmp_path, episode).index, latents[record.index])
+    everybody = Demonstrations(store, latents, WORLD.scale, "train", [], 3, "lane_keeper")
+    assert set(everybody.driver) == {"good", "wrong"}
     with pytest.raises(ValueError, match="lane offset, heading error, who is ahead"):
         imitation(tmp_path, taught_by="lane_keeper")
 
