@@ -76,7 +76,7 @@ def compare(subject: Subject, baseline: str = "") -> dict[str, Any]:
     config = EngineConfig(steps=subject.passes, start_steps=1)
     engines: dict[str, Callable[[], Engine]] = {"mean": lambda: MeanEngine(subject.world, config)}
     if other is not None:
-        engines["least_squares"] = lambda: LeastSquaresEngine(other, config)
+        engines["least_squares"] = lambda: LeastSquaresEngine(other, replace(config, context_signal=1.0))
     for count in subject.sizes.other_passes:
         if count != subject.passes and count <= subject.world.config.dynamics.finest_steps:
             name = "1_pass" if count == 1 else f"{count}_passes"

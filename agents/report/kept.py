@@ -29,7 +29,7 @@ from .staging import Staged, stage_scenes
 
 MODEL_PARTS = ("dynamics", "diffusion", "tokenizer", "engine", "text")
 DRIVES = ("minutes.py", "told.py", "staging.py", "laws.py")
-SHOWS = ("command.py", "films.py", "headlines.py", "markdown.py", "page.py", "plots.py", "tables.py")
+SHOWS = ("command.py", "cost.py", "films.py", "headlines.py", "markdown.py", "page.py", "plots.py", "tables.py")
 CONTEXT_ARRAYS = ("motion", "ego", "action", "labels", "pose", "command")
 
 

@@ -98,7 +98,7 @@ def draw_scenes(
     return along(engine, moments, staged.branches, seed, encoder, tick, advance)
 
 
-def _changed(staged: Staged, row: int, changes: int) -> dict[str, str]:
+def _changed(staged: Staged, row: int, changes: int) -> dict[str, Any]:
     """The fields that have changed in a scene after so many changes; none but in ``turns``."""
     if staged.branches.name[row] != "turns":
         return {}
@@ -209,7 +209,7 @@ LAWS: dict[str, Law] = {
     "order": Law("of night and fog, what is told first is seen first", changes_come_in_order, "turns"),
 }
 
-QUESTIONS = {name: each.words for name, each in (*PROBES.items(), *LAWS.items())}
+QUESTIONS = {name: probe.words for name, probe in PROBES.items()} | {name: law.words for name, law in LAWS.items()}
 """Name -> words, of all that is asked of physics."""
 
 

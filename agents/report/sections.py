@@ -27,6 +27,7 @@ from worldsim.storage import read_json, write_json
 from ..judging.judge import fingerprint_of
 from . import baselines, calibration, counterfactuals, drift, kept, laws, obedience, physics, ranking, recorded
 from .broken import BROKEN
+from .cost import estimate_s
 from .looks import Looks, look_at
 from .moments import Branches
 from .subject import Subject
@@ -152,6 +153,10 @@ def measure(
         choose(name, SECTIONS, "section")
     if RECORDED in names and help.data is None:
         raise ValueError(f"section {RECORDED!r}: expected data=FOLDER with recorded episodes, got none")
+    missing = [name for name in names if not _path(subject, name, help).is_file()]
+    if set(missing) - {RECORDED}:
+        minutes = estimate_s(subject, missing, len(help.policies)) / 60
+        say(f"about {max(minutes, 0.1):.1f} minutes, if this machine stays as busy as it is now")
     found: dict[str, Any] = {}
     for name in SECTIONS:
         if name in names:

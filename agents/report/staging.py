@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -271,9 +272,9 @@ class _Play:
         return scene
 
 
-def sky(step: int, first: int) -> dict[str, str | Turn]:
+def sky(step: int, first: int) -> dict[str, Any]:
     """Weather and time of day of a scene ``turns``, ``step`` steps after its moment."""
-    found: dict[str, str | Turn] = {"weather": SCENARIO.weather, "time_of_day": SCENARIO.time_of_day}
+    found: dict[str, Any] = {"weather": SCENARIO.weather, "time_of_day": SCENARIO.time_of_day}
     for begins, which in zip(TURNED_AT, (first, 1 - first), strict=True):
         name, to = TURNS[which]
         share = (step - begins) / TURN_STEPS

@@ -47,12 +47,12 @@ class Sizes:
     baseline_moments: int = 6  # of each kind
     drift_drives: int = 6
     drift_s: float = 60.0
-    other_passes: tuple[int, ...] = (1, 2, 8)  # of the model among the baselines
+    other_passes: tuple[int, ...] = (1, 2, 4, 8)  # of the model among the baselines
     staged: int = 16  # scenes of each kind
 
 
 FULL = Sizes()
-QUICK = Sizes({"bend": 4, "straight": 2, "lead": 3}, 8, 40, 12, 110, 1, 3, other_passes=(1,), staged=4)
+QUICK = Sizes({"bend": 3, "straight": 2, "lead": 2}, 8, 25, 12, 90, 1, 3, other_passes=(1, 2), staged=3)
 
 
 class Subject:
