@@ -120,6 +120,8 @@ class _Tale:
             _count(self.counts_from_next[0], mention, self.counts_from_next[1])
         if self.mentions and (link == "earlier" or self.next_comes == "before" or (link == "after" and trails)):
             self.mentions.insert(len(self.mentions) - 1, mention)
+        elif link == "first":
+            self.mentions.insert(told.mentions.index(mention), mention)
         else:
             mention.at_once |= link == "meanwhile" or self.next_comes == "at once" or (link == "while" and trails)
             self.mentions.append(mention)
