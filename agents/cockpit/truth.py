@@ -53,7 +53,9 @@ class Truth:
             self.frame, self.done = observation["camera"], self.done + 1
             if time.perf_counter() >= until:
                 break
-        looks = {key: to for change in changes if change.step <= self.done for key, to in change.looks.items()}
+        looks: dict[str, Any] = {
+            key: to for change in changes if change.step <= self.done for key, to in change.looks.items()
+        }
         if looks:
             self.frame = self._eye.render(replace(self._env.scene(), **looks))
         return len(actions) - self.done
