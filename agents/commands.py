@@ -80,7 +80,7 @@ TRAIN_AGENT = Command(
     "train-agent",
     summary="train a driving policy inside the learned world, in the reference world or on recorded drives",
     example="method=imagination world=Drive-v0 minutes=10 out=runs/agent",
-    config="agents.learning.train:TrainAgentConfig",
+    config="agents.learning.settings:TrainAgentConfig",
     run="agents.learning.train:train_agent",
     place=90,
 )

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from agents.judging.judge import LEARNED, REFERENCE, Judge, Venue
 from agents.judging.suite import Suite
-from agents.learning.train import TrainAgentConfig, train_agent
+from agents.learning.settings import TrainAgentConfig
+from agents.learning.train import train_agent
 from agents.policy.checkpoint import CARD_FILE
 from agents.policy.checkpoint import FILE_NAME as POLICY_FILE
 from worldsim.errors import choose

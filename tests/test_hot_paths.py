@@ -19,12 +19,13 @@ from tests.worldsim.test_evaluation_rollouts import drive as recorded
 from tests.worldsim.test_presets import inputs
 from tests.worldsim.worlds import tiny_world
 from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.data.clips import ClipShape
 from worldsim.data.latents import LatentStore
 from worldsim.data.writer import write_episode
 from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.evaluate import held_out, judge_heads, judge_rollouts
 from worldsim.tokenizer import load_tokenizer, tokenizer_hash
-from worldsim.training.dynamics import ClipShape, TrainDynamicsConfig, train_dynamics
+from worldsim.training.dynamics import TrainDynamicsConfig, train_dynamics
 from worldsim.training.ego_warp import EgoWarpConfig
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig

@@ -25,7 +25,8 @@ from worldsim.training.metrics_log import FILE_NAME as METRICS_NAME
 from ..judging.judge import LEARNED, REFERENCE, Judge
 from ..judging.scores import Estimate, scores
 from ..learning.imagination import ImaginationConfig
-from ..learning.train import TrainAgentConfig, train_agent
+from ..learning.settings import TrainAgentConfig
+from ..learning.train import train_agent
 from ..policy.checkpoint import CARD_FILE, PolicyCard, load_policy, save_policy
 from ..policy.checkpoint import FILE_NAME as POLICY_FILE
 from ..policy.network import Policy, PolicyConfig

@@ -13,69 +13,31 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 from tqdm import tqdm
 
 from envs.reference.roadcam import RoadCamEnv
 from worldsim.chance import drawn_from
-from worldsim.checkpoint import DEFAULT_WORLD
 from worldsim.device import check_device
-from worldsim.schema import option
 from worldsim.tokenizer import tokenizer_hash
 from worldsim.training.metrics_log import MetricsLog
 from worldsim.training.signals import stop_signals
 from worldsim.training.state import read_state, write_state
-from worldsim.types import ROADS
 
 from ..policy.checkpoint import PolicyCard, check_fits, load_policy, save_policy
 from ..policy.network import Policy, PolicyConfig
 from ..policy.observe import PolicyViewEnv
 from .films import film
 from .imagination import Imagination, ImaginationConfig
-from .imitation import Imitation, ImitationConfig
+from .imitation import Imitation
 from .learner import Learner
 from .nested import apart, together
 from .place import LEARNED, Place
 from .ppo import PPO, PPOConfig
-from .settings import check_settings, write_settings
+from .settings import TrainAgentConfig, check_settings, write_settings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class TrainAgentConfig:
-    """What to learn by which method and where. Of ``steps`` and ``minutes``, 0 means no limit."""
-
-    method: Literal["imagination", "ppo", "imitation"] = option("imagination", "how to learn; its keys are below")
-    world: Literal["Drive-v0", "RoadCam-v0"] = option(
-        LEARNED, "where to learn: the learned world or the reference world"
-    )
-    out: str = option("runs/agent", "folder of the run; the policy lies in it")
-    minutes: float = option(10.0, "of learning, summed over interruptions; films and checkpoints come on top")
-    steps: int = option(0, "in the world, or moments learned from; the last iteration is finished")
-    parallel: bool = option(False, "in the reference world, a process for each drive")
-    scenarios: list[str] = option(factory=lambda: list(ROADS), help="where to drive, dealt to the drives in turn")
-    seed: int = option(0, "of everything that chance decides")
-    start_from: str = option("", "folder of a policy to start from; none: from nothing")
-    model: str = option(DEFAULT_WORLD, "world model that the policy sees through: a name that ships, or a folder")
-    history: int = option(3, "frames that a new policy sees")
-    width: int = option(256, "of a new policy's layers")
-    imagination: ImaginationConfig = option(factory=ImaginationConfig, help="actor and critic inside the model")
-    ppo: PPOConfig = option(factory=PPOConfig, help="stable-baselines3, in either world")
-    imitation: ImitationConfig = option(factory=ImitationConfig, help="recorded drives")
-    checkpoint_every_s: float = option(30.0, "an interruption loses no more than that and the iteration at hand")
-    film_s: float = option(10.0, "seconds of each film: at the start, half-way and at the end; 0: no films")
-    threads: int = option(0, "of torch; 0 leaves its own choice, 1 makes runs repeatable")
-    device: str = option("cpu", "where the world model runs, cpu, cuda, cuda:1, ...; policies learn on the CPU")
-    progress: bool = option(True, "show a bar")
-
-    def __post_init__(self) -> None:
-        if self.steps <= 0 and self.minutes <= 0:
-            raise ValueError("train-agent: expected a budget, steps or minutes above 0; got neither")
-        if self.seed < 0:
-            raise ValueError(f"seed: expected a whole number of at least 0, got {self.seed}")
 
 
 @dataclass

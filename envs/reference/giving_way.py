@@ -10,26 +10,22 @@ from collections.abc import Sequence
 
 import numpy as np
 from highway_env.road.road import LaneIndex
-from highway_env.road.road import Road as HighwayRoad
 from highway_env.vehicle.kinematics import Vehicle
 
-from .lanes import LaneNetwork, Path, Points, station_on
+from .lanes import Path, Points, station_on
 from .roads import Road
-from .vehicles import USUAL_ODDS, EgoVehicle, TrafficVehicle
+from .vehicles import USUAL_ODDS, EgoVehicle, RoutedRoad, TrafficVehicle
 
 _YIELD_RADIUS_M = 4.6
 _YIELD_TIMES = np.arange(0.25, 3.01, 0.25)
 _COMMITTED_M = 6.0  # who is this near to a conflict inside a junction clears it instead of stopping in the way
 
 
-class TrafficRoad(HighwayRoad):
-    """highway-env's road with neighbours found along routes, and with giving way."""
-
-    network: LaneNetwork
+class TrafficRoad(RoutedRoad):
+    """A road with neighbours found along routes, and with giving way."""
 
     def __init__(self, road: Road, rng: np.random.Generator, personality_odds: Sequence[float] = USUAL_ODDS) -> None:
-        super().__init__(network=road.network, np_random=rng)
-        self.personality_odds = personality_odds
+        super().__init__(road.network, rng, personality_odds)
         self.gives_way, self.junctions = road.yielding, road.junctions
         self._steps = 0
 

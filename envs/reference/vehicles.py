@@ -6,21 +6,20 @@ graph, and the orders of a director, which take the place of a vehicle's own way
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from highway_env.road.road import LaneIndex
+from highway_env.road.road import Road as HighwayRoad
 from highway_env.vehicle.behavior import IDMVehicle
 from highway_env.vehicle.kinematics import Vehicle
 
 from .. import kinematics
 from .camera.scene import VehicleView
-from .lanes import Path, Points, station_on
+from .lanes import LaneNetwork, Path, Points, station_on
 from .roads import Edge
-
-if TYPE_CHECKING:
-    from .giving_way import TrafficRoad
 
 _HURRY_MPS2, _HARDEST_MPS2 = 3.5, 8.0  # how hard a vehicle under orders accelerates and brakes at most
 _BOLD_S, _BOLD_BENDS = 0.7, 1.4  # time gap that it is content with, and how much faster than others it takes bends
@@ -63,19 +62,31 @@ class Orders:
     edges: tuple[Edge, ...] = ()  # to take where there is a choice
 
 
+class RoutedRoad(HighwayRoad):
+    """highway-env's road over a lane graph; it knows how common each of PERSONALITIES is on it."""
+
+    network: LaneNetwork
+
+    def __init__(
+        self, network: LaneNetwork, rng: np.random.Generator, personality_odds: Sequence[float] = USUAL_ODDS
+    ) -> None:
+        super().__init__(network=network, np_random=rng)
+        self.personality_odds = personality_odds
+
+
 class TrafficVehicle(IDMVehicle):
     """An IDM vehicle with a body, a personality and a route that never runs out.
 
     ``orders`` of a director, while there are any, take the place of its own speed, lane changes and giving way.
     """
 
-    road: TrafficRoad
+    road: RoutedRoad
     speed: float
     orders: Orders | None = None
     berth_m = 1.0  # how far beside a lane those who come along it still reckon with this one
 
     def __init__(
-        self, road: TrafficRoad, index: LaneIndex, station: float, rng: np.random.Generator, kind: str | None = None
+        self, road: RoutedRoad, index: LaneIndex, station: float, rng: np.random.Generator, kind: str | None = None
     ) -> None:
         lane = road.network.get_lane(index)
         self.rng = rng
@@ -184,7 +195,7 @@ class EgoVehicle(Vehicle):
     berth_m = 1.0
     impact: Points | None
 
-    def __init__(self, road: TrafficRoad, pose: Points, state: kinematics.EgoState) -> None:
+    def __init__(self, road: RoutedRoad, pose: Points, state: kinematics.EgoState) -> None:
         super().__init__(road, pose[:2], float(pose[2]), float(state.speed))
         self.path: Path = [(self.lane, 0.0)]
         self.place(pose, state)

@@ -23,7 +23,8 @@ from agents.learning.apprentice import ApprenticeConfig
 from agents.learning.imagination import ImaginationConfig
 from agents.learning.imitation import ImitationConfig
 from agents.learning.ppo import PPO, PPOConfig
-from agents.learning.train import TrainAgentConfig, TrainAgentResult, train_agent
+from agents.learning.settings import TrainAgentConfig
+from agents.learning.train import TrainAgentResult, train_agent
 from agents.policy.checkpoint import load_policy, save_policy
 from agents.policy.network import Policy, PolicyConfig
 from envs.reference.roadcam import RoadCamEnv

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.data.clips import ClipShape
 from worldsim.data.encoding import Encoding
 from worldsim.data.latents import LatentViews
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
 from worldsim.tokenizer import tokenizer_hash
-from worldsim.training.dynamics import ClipShape, ClipSource, TrainDynamicsConfig, pictures, train_dynamics
+from worldsim.training.dynamics import ClipSource, TrainDynamicsConfig, pictures, train_dynamics
 from worldsim.training.ego_warp import EgoWarpConfig
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig

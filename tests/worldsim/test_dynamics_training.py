@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.data.clips import ClipShape
 from worldsim.data.recaption import CaptionConfig, caption_data
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
 from worldsim.diffusion.shortcut import Levels
 from worldsim.tokenizer import save_tokenizer, tokenizer_hash
-from worldsim.training.dynamics import ClipShape, ClipSource, TrainDynamicsConfig, train_dynamics, ways_to_say
+from worldsim.training.dynamics import ClipSource, TrainDynamicsConfig, train_dynamics, ways_to_say
 from worldsim.training.ego_warp import EgoWarpConfig
 from worldsim.training.encode import EncodeConfig, encode
 from worldsim.training.loop import LoopConfig

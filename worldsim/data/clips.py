@@ -22,6 +22,14 @@ ASTRAY_RAD = 0.15  # between vehicle and lane; a change of lane stays below it
 CLOSE_M, CLOSING_MPS = 20.0, 2.0
 
 
+@dataclass
+class ClipShape:
+    """A batch of ``clips`` clips of ``frames`` frames."""
+
+    clips: int = 16
+    frames: int = 16
+
+
 @dataclass(frozen=True)
 class Clips:
     """A batch of clips.

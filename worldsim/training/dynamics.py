@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from worldsim.chance import drawn_from
 from worldsim.checkpoint import ModelCard, load_world, open_tokenizer, save_world
-from worldsim.data.clips import ClipSampler
+from worldsim.data.clips import ClipSampler, ClipShape
 from worldsim.data.encoding import Encoding, mountings
 from worldsim.data.latents import LatentViews
 from worldsim.data.record import EpisodeRecord
@@ -44,14 +44,6 @@ from worldsim.views import Views
 from worldsim.world_model import LatentScale, WorldConfig, WorldModel
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class ClipShape:
-    """A batch of ``clips`` clips of ``frames`` frames."""
-
-    clips: int = 16
-    frames: int = 16
 
 
 def _shapes() -> list[ClipShape]:

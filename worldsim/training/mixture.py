@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 
+from worldsim.data.clips import ClipShape
 from worldsim.dynamics.conditioning import Scene
 from worldsim.training.objective import ClipBatch
 from worldsim.views import Views
 from worldsim.world_model import LatentScale
-
-if TYPE_CHECKING:
-    from worldsim.training.dynamics import ClipShape
 
 
 class Source(Protocol):
