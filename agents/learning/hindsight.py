@@ -27,7 +27,7 @@ def lane_keeper_says(episode: Episode) -> FloatArray:
     NaN where it has nothing to say: at first, since it feels a bend only as it is driven through; where a label or the
     ego state is not known; off the road and after a collision, where there is no lane to keep.
     """
-    keeping = LaneKeeping(TARGET_SPEED_MPS.get(episode.fields.road, UNKNOWN_ROAD_MPS), NEAR)
+    keeping = LaneKeeping(TARGET_SPEED_MPS.get(episode.fields.road or "", UNKNOWN_ROAD_MPS), NEAR)
     labels = {name: episode.labels[:, LABEL_FIELDS.index(name)] for name in LOOKED_AT}
     led_here = np.concatenate((np.full_like(episode.motion[:1], np.nan), episode.motion[:-1]))
     known = np.isfinite(np.stack(list(labels.values()))).all(0) & np.isfinite(episode.ego).all(1)

@@ -99,4 +99,5 @@ def with_shots(scenario: Scenario, cameras: list[str] | dict[str, Any], shots: l
     kept = () if cameras else scenario.shots
     with_cameras = dataclasses.replace(scenario, cameras=wanted, shots=kept)
     turns: Any = [*(each.name for each in with_cameras.cameras), ALL]
-    return dataclasses.replace(with_cameras, shots=shots or with_cameras.shots or turns)
+    taken: Any = shots or with_cameras.shots or turns
+    return dataclasses.replace(with_cameras, shots=taken)

@@ -48,7 +48,7 @@ def sweep(command: Command, arguments: Sequence[str]) -> int:
     Raises ValueError, before anything runs, for values that Hydra cannot read or that no config can hold.
     """
     schema, (planned, folder) = command.schema(), plan(command, arguments)
-    configs = [load(schema, command.config_name, job.overrides) for job in planned]
+    configs: list[Any] = [load(schema, command.config_name, job.overrides) for job in planned]
     rows: list[dict[str, Any]] = []
     for number, (job, config) in enumerate(zip(planned, configs, strict=True), 1):
         say(f"[{number}/{len(planned)}] {job.label}")
