@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.data.caption import CaptionConfig, caption_data
 from worldsim.data.clips import ClipShape
-from worldsim.data.recaption import CaptionConfig, caption_data
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
 from worldsim.diffusion.shortcut import Levels

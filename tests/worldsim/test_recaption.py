@@ -10,7 +10,7 @@ import pytest
 
 from envs.events import EVENTS, KEYS_OF, Event
 from tests.worldsim.data_episodes import make_episode
-from worldsim.data.recaption import CaptionConfig, caption_data, facts_of, time_of_day
+from worldsim.data.caption import CaptionConfig, caption_data, facts_of, time_of_day
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
 from worldsim.text.captions import TIME_PHRASES, WEATHER_PHRASES

@@ -17,8 +17,8 @@ CAPTION = Command(
     "caption",
     summary="write captions at three lengths for every recorded drive, from what is known of it",
     example="data=data/road",
-    config="worldsim.data.recaption:CaptionConfig",
-    run="worldsim.data.recaption:caption_data",
+    config="worldsim.data.caption:CaptionConfig",
+    run="worldsim.data.caption:caption_data",
     place=20,
 )
 
