@@ -6,7 +6,7 @@ Axis legend: r branches, t frames of a branch, h w c of a frame.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from worldsim.world_model import WorldModel
 from . import counterfactuals
 from .moments import Branches, Moment
 from .progress import bar
+from .resampling import over_groups
 from .subject import Subject
 from .told import Told, ticks_of, watch_branches
 
@@ -60,7 +61,8 @@ WORDS = {
     "4_passes": "4 sampling passes",
     "8_passes": "8 sampling passes",
     "no_context_noise": "no noise on remembered frames",
-    "true_frames": "its heads on true frames (the floor)",
+    "true_frames": "its heads on true frames",
+    "other_seed": "the reference world, another seed",
 }
 
 
@@ -86,6 +88,9 @@ def compare(subject: Subject, baseline: str = "") -> dict[str, Any]:
         told[name] = subject.draw(make(), moments, branches, f"drawing: {WORDS[name]}")
     told["repeat_last_frame"] = _repeated(subject, moments, branches)
     told["true_frames"] = _rows(subject.watched, rows)
+    others = other_seeds(subject.moments, subject.branches, rows)
+    if others is not None:
+        told["other_seed"] = _rows(subject.watched, others)
     figures = {
         name: _figures(moments, branches, told[name], true) | {"words": WORDS.get(name, name)}
         for name in (*WORDS, *told) if name in told
@@ -120,6 +125,21 @@ def some(subject: Subject) -> tuple[list[Moment], Branches, np.ndarray]:
     return [subject.moments[i] for i in chosen], subject.branches.rows(rows, place), rows
 
 
+def other_seeds(moments: list[Moment], branches: Branches, rows: np.ndarray) -> np.ndarray | None:
+    """For each of ``rows`` the same branch of the next moment of its kind: the reference world with another seed.
+
+    None where a kind has one moment only.
+    """
+    kinds = np.array([moments[i].kind for i in branches.moment])
+    found = []
+    for row in rows:
+        same = np.flatnonzero((branches.name == branches.name[row]) & (kinds == kinds[row]))
+        if len(same) < 2:
+            return None
+        found.append(int(same[(np.flatnonzero(same == row)[0] + 1) % len(same)]))
+    return np.array(found, np.int64)
+
+
 def _rows(told: Told, rows: np.ndarray) -> Told:
     return Told({key: values[rows] for key, values in told.reading.items()}, told.trust[rows], told.latents[rows])
 
@@ -134,4 +154,8 @@ def _repeated(subject: Subject, moments: list[Moment], branches: Branches) -> To
 def _figures(moments: list[Moment], branches: Branches, told: Told, true: Tensor) -> dict[str, Any]:
     made = counterfactuals.figures(moments, branches, told)
     error = (told.latents.float() - true.float()).square().mean(dim=(-2, -1)).sqrt()
-    return made | {"latent_error": float(error[:, AT].mean())}
+    return made | {"latent_error": asdict(over_groups(_mean, branches.moment, error[:, AT].numpy()))}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean())

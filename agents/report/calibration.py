@@ -9,6 +9,7 @@ horizon without the event: nobody knows what would have come.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ BAD = {"good": 0.15, "noisy": 0.1, "wild": 0.1, "offroad": 0.2, "crasher": 0.45}
 CROWDED = ("highway_dense", "any", "highway", "merge", "two_way", "any")
 FIRST_SEED = 3_900_000
 BINS = 10
+COARSELY = 50  # resamples of the risk-coverage curve
 COVERAGES = tuple(round(0.1 * i, 1) for i in range(1, 11))
 
 
@@ -143,18 +145,26 @@ def _errors(subject: Subject) -> tuple[Array, Array, Rows]:
     return subject.drawn.trust[:, 1:].ravel(), error[:, 1:].ravel(), moment[:, 1:].ravel()
 
 
+def _risk(coverage: float, trust: Array, error: Array) -> float:
+    """The mean error of the most trusted share of frames."""
+    order = np.argsort(-trust, kind="stable")
+    return float(error[order[: max(1, round(coverage * len(trust)))]].mean())
+
+
 def trust_figures(trust: Array, error: Array, moment: Rows) -> dict[str, Any]:
     """Does low trust go with large errors? Trust, error and moment (k,) of frames.
 
     ``risk`` is the mean error of the most trusted share of frames, ``best_risk`` the same where frames are sorted by
     error itself (El-Yaniv & Wiener 2010, risk-coverage curves).
     """
-    order, best = np.argsort(-trust, kind="stable"), np.argsort(error, kind="stable")
+    best = np.argsort(error, kind="stable")
     kept_of = {coverage: max(1, round(coverage * len(trust))) for coverage in COVERAGES}
+    risks = {f"{c:g}": over_groups(partial(_risk, c), moment, trust, error, resamples=COARSELY) for c in COVERAGES}
     return {
         "rank_correlation": asdict(over_groups(rank_correlation, moment, -trust, error)),
         "finds_worst_tenth": auroc(-trust, (error >= np.quantile(error, 0.9)).astype(np.float64)),
-        "risk": {f"{c:g}": float(error[order[:n]].mean()) for c, n in kept_of.items()},
+        "risk": {name: risk.value for name, risk in risks.items()},
+        "risk_interval": {name: [risk.low, risk.high] for name, risk in risks.items()},
         "best_risk": {f"{c:g}": float(error[best[:n]].mean()) for c, n in kept_of.items()},
         "frames": len(trust),
     }

@@ -113,7 +113,7 @@ def _against_repeating(report: Report) -> Any:
     table = _at("baselines", "table")(report) or {}
     if "model" not in table:
         return None
-    return table["model"]["latent_error"] / table["repeat_last_frame"]["latent_error"]
+    return table["model"]["latent_error"]["value"] / table["repeat_last_frame"]["latent_error"]["value"]
 
 
 _HITS, _ALARMS = ("hits", "misses"), ("false_alarms", "correct_rejections")

@@ -106,6 +106,6 @@ def _share(fine: list[bool]) -> dict[str, float | int]:
 
 
 def _smooth(values: npt.NDArray[np.float32]) -> Array:
-    """The mean of three neighbours; the ends keep what they have."""
-    padded = np.pad(values.astype(np.float64), 1, mode="edge")
-    return np.convolve(padded, np.full(3, 1 / 3), mode="valid")
+    """The mean of three neighbours (t,), of two at the ends."""
+    padded = np.pad(values.astype(np.float64), 1, constant_values=np.nan)
+    return np.asarray(np.nanmean(np.stack([padded[i : i + len(values)] for i in range(3)]), axis=0))

@@ -62,7 +62,8 @@ WORDS = {
     ),
     "physics": Words(
         "Does it keep the laws of solid things?",
-        "Probes of what video models get wrong, each with a pass or fail for every branch that it can be asked of. "
+        "Probes of what video models get wrong, each with a pass or fail for every branch or staged scene that it can "
+        "be asked of. "
         "Next to the model stand the reference world, which should pass nearly all, and a world that is broken on "
         "purpose, which should fail.",
     ),
@@ -74,8 +75,9 @@ WORDS = {
     ),
     "baselines": Words(
         "Is it better than something simpler?",
-        "The same branches drawn by other means: the last frame repeated, the mean of what the model expects (it "
-        "stands in for a deterministic model trained with squared error), and the same model at other settings.",
+        "The same branches drawn by other means: the last frame repeated, a deterministic model trained by squared "
+        "error where one was given, the mean of what the model expects, and the same model at other settings. Another "
+        "seed of the reference world says what a true frame of another drive would err.",
     ),
     "recorded": Words(
         "How true does it stay to recorded drives?",

@@ -152,9 +152,9 @@ def share(verdicts: Verdicts) -> dict[str, Any]:
 
 
 def steady(values: npt.NDArray[Any]) -> Array:
-    """The median of five neighbours (r, t): a single frame misread is no event."""
-    padded = np.pad(values.astype(np.float64), ((0, 0), (2, 2)), mode="edge")
-    return np.median(np.stack([padded[:, i : i + values.shape[1]] for i in range(5)]), axis=0)
+    """The median of five neighbours (r, t), of fewer at the ends: a single frame misread is no event."""
+    padded = np.pad(values.astype(np.float64), ((0, 0), (2, 2)), constant_values=np.nan)
+    return np.asarray(np.nanmedian(np.stack([padded[:, i : i + values.shape[1]] for i in range(5)]), axis=0))
 
 
 def _births(cells: Bools) -> int:

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from worldsim.serving.page import Plot
 
 from .laws import QUESTIONS
-from .tables import HAZARDS, SHARES, action_words, short
+from .tables import HAZARDS, SHARES, action_words, number, short
 
 Figures = Mapping[str, Any]
 Shown = Sequence[tuple[str, Figures]]
@@ -40,8 +40,17 @@ STYLE: Any = {
 SIZE = (5.4, 3.8)  # inches; the page scales it
 CHANGES = {"lane_turns_in_swerves": "the lane turns against who swerves",
            "lead_nears_or_leaves_with_pedals": "the gap answers the pedals"}  # fmt: skip
-DRIFTING = {"distance": "distance to the reference frames (no unit)", "sharpness": "gradient energy (squared levels)",
-            "vehicles": "vehicles in view (count)", "trust": "trust (0 to 1)"}  # fmt: skip
+DRIFTING = {
+    "distance": (
+        "distance to the reference frames (no unit)",
+        "Frames that stay like the reference keep it low",
+    ),
+    "sharpness": ("gradient energy (squared levels)", "Frames that blur lose gradient energy"),
+    "brightness": ("mean brightness (0 to 1)", "Frames that fade or darken leave the reference's brightness"),
+    "vehicles": ("vehicles in view (count)", "Others should neither vanish nor multiply"),
+    "trust": ("trust (0 to 1)", "Trust should fall where the picture falls apart"),
+}
+TRUE = ("true_frames", "other_seed")
 
 
 # --- ranking ----------------------------------------------------------------------------------------------------------
@@ -65,8 +74,14 @@ def ranking(shown: Shown) -> list[Plot]:
     axes.set_ylabel("return in the learned world, sum of rewards")
     if len(shown) > 1:
         axes.legend(loc="lower right")
-    return [Plot(_svg(figure), "Policies by what they earn. Where the learned world ranks as the reference world does, "
-                 "the dots climb from left to right. Bars are 95 % intervals over drives.")]  # fmt: skip
+    agree = number(shown[0][1]["model"]["return"]["spearman"])
+    return [
+        Plot(
+            _svg(figure),
+            f"Policies by what they earn: Spearman {agree}. Where the learned world ranks as the "
+            "reference world does, dots climb from left to right. Bars are 95 % intervals over drives.",
+        )
+    ]
 
 
 def _named(axes: Axes, tops: Sequence[tuple[float, float, str]]) -> None:
@@ -133,9 +148,12 @@ def physics(shown: Shown) -> list[Plot]:
               for i, (world, figures) in enumerate(shown)]  # fmt: skip
     for who, colour, words in (("reference", REFERENCE, "reference world"), ("broken", BROKEN, "broken on purpose")):
         series.append((words, colour, [shown[0][1][who][each] for each in QUESTIONS]))
-    figure = _dots([fill(words, 26) for words in QUESTIONS.values()], series, "share of branches that pass")
+    asked = {name: shown[0][1]["model"][name]["branches"] for name in QUESTIONS}
+    rows = [fill(f"{words} ({asked[name]})", 30) for name, words in QUESTIONS.items()]
+    figure = _dots(rows, series, "share of branches or scenes that pass")
     return [Plot(_svg(figure), "A probe is worth something where the reference world passes it and a broken one fails. "
-                 "Bars are 95 % intervals over branches.")]  # fmt: skip
+                 "In brackets how many branches or scenes of the model it could be asked of; bars are 95 % intervals "
+                 "over them.")]  # fmt: skip
 
 
 def _dots(rows: Sequence[str], series: Sequence[tuple[str, str, Sequence[Figures | None]]], label: str) -> Figure:
@@ -152,7 +170,9 @@ def _dots(rows: Sequence[str], series: Sequence[tuple[str, str, Sequence[Figures
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel(label)
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(series), columnspacing=1.0)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(series) if len(series) < 4 else 2, columnspacing=1.0
+    )
     return figure
 
 
@@ -195,6 +215,8 @@ def _coverage(shown: Shown) -> Plot:
         shares = [100 * float(share) for share in trust["risk"]]
         axes.plot(shares, list(trust["risk"].values()), "o-", ms=4, lw=1.4, color=COLOURS[place],
                   label=f"{world}, by trust")  # fmt: skip
+        low, high = np.array(list(trust["risk_interval"].values()), np.float64).T
+        axes.fill_between(shares, low, high, color=COLOURS[place], alpha=0.14, lw=0)
         axes.plot(shares, list(trust["best_risk"].values()), ":", lw=1.4, color=COLOURS[place],
                   label=f"{world}, had it known the error")  # fmt: skip
         axes.axhline(trust["risk"]["1"], color=COLOURS[place], lw=0.7)
@@ -203,7 +225,8 @@ def _coverage(shown: Shown) -> Plot:
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower right")
     return Plot(_svg(figure), "What trust is worth: error of the frames that are kept, if only the most trusted are. "
-                "A flat line would be trust that says nothing; dotted is the best there can be.")  # fmt: skip
+                "A flat line would be trust that says nothing; dotted is the best there can be. Bands are 95 % "
+                "intervals over moments.")  # fmt: skip
 
 
 # --- drift, baselines -------------------------------------------------------------------------------------------------
@@ -212,7 +235,7 @@ def _coverage(shown: Shown) -> Plot:
 def drift(shown: Shown) -> list[Plot]:
     """Each measure over the minute."""
     plots = []
-    for name, label in DRIFTING.items():
+    for name, (label, message) in DRIFTING.items():
         figure, axes = _canvas()
         lines = [(world, COLOURS[i], figures["model"][name]) for i, (world, figures) in enumerate(shown)]
         if name != "trust":
@@ -226,24 +249,24 @@ def drift(shown: Shown) -> list[Plot]:
         axes.set_ylabel(label)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.legend(loc="best")
-        plots.append(Plot(_svg(figure), f"{label[0].upper()}{label[1:]} in windows of 5 s. Bands are 95 % intervals "
-                          "over drives."))  # fmt: skip
+        plots.append(Plot(_svg(figure), f"{message}. Windows of 5 s; bands are 95 % intervals over drives."))
     return plots
 
 
 def baselines(shown: Shown) -> list[Plot]:
     """Error of a frame after a second, for whoever draws."""
     table = shown[0][1]["table"]
-    figure, axes = _canvas((5.4, 1.0 + 0.38 * len(table)))
-    errors = [row["latent_error"] for row in table.values()]
-    colours = [COLOURS[0] if name == "model" else REFERENCE if name == "true_frames" else BROKEN for name in table]
-    axes.barh(range(len(table)), errors, color=colours, height=0.62)
+    figure, axes = _canvas((5.4, 1.0 + 0.44 * len(table)))
+    errors = _columns([row["latent_error"] for row in table.values()])
+    colours = [COLOURS[0] if name == "model" else REFERENCE if name in TRUE else BROKEN for name in table]
+    axes.barh(range(len(table)), errors[0], xerr=_reach(errors), color=colours, ecolor=INK, height=0.6)
     axes.set_yticks(range(len(table)), [fill(row["words"], 28) for row in table.values()])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("rms error of standardised latents")
     return [Plot(_svg(figure), "Who is how far from the true frame after 1 s, on the same branches. A soft picture "
-                 "errs less than a sharp one that is wrong in detail: read it with the shares beside it.")]  # fmt: skip
+                 "errs less than a sharp one that is wrong in detail: read it with the shares in the table. Bars are "
+                 "95 % intervals over moments.")]  # fmt: skip
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,10 +13,11 @@ from agents.judging.family import FAMILY
 from agents.policy.checkpoint import PolicyCard, save_policy
 from agents.policy.network import Policy, PolicyConfig
 from agents.report import cost, ranking
-from agents.report.baselines import LeastSquaresEngine, MeanEngine, least_squares
+from agents.report.baselines import LeastSquaresEngine, MeanEngine, least_squares, other_seeds
 from agents.report.sections import REFERENCE_SECTIONS
 from agents.report.subject import FULL, QUICK
 from agents.report.tables import short
+from tests.agents.test_counterfactuals import made_up
 from tests.worldsim.worlds import tiny_world
 from worldsim.checkpoint import ModelCard, save_world
 from worldsim.dynamics.conditioning import Scene
@@ -52,6 +54,19 @@ def test_a_baseline_is_of_the_same_size_and_has_the_same_latents(tmp_path: Path)
     for name in ("other", "scaled"):
         with pytest.raises(ValueError, match="train it with start_from=THAT"):
             least_squares(str(tmp_path / name), world)
+
+
+def test_another_seed_is_the_same_branch_of_another_moment() -> None:
+    moments, branches = made_up(2)
+    rows = np.arange(len(branches))
+    others = other_seeds(moments, branches, rows)
+    assert others is not None and (branches.name[others] == branches.name).all()
+    assert (branches.moment[others] != branches.moment).all()
+    assert all(
+        moments[a].kind == moments[b].kind for a, b in zip(branches.moment[others], branches.moment, strict=True)
+    )
+    alone = np.flatnonzero(branches.moment < 2)  # one moment of each kind
+    assert other_seeds(moments, branches.rows(alone), np.arange(len(alone))) is None
 
 
 def test_policies_are_of_a_kind(tmp_path: Path) -> None:

@@ -141,6 +141,8 @@ def test_trust_that_knows_errors_and_trust_that_knows_nothing() -> None:
     blind = calibration.trust_figures(rng.uniform(size=200), error, moment)
     assert abs(blind["rank_correlation"]["value"]) < 0.2 and blind["risk"]["0.1"] > 2 * blind["best_risk"]["0.1"]
     assert blind["risk"]["1"] == pytest.approx(error.mean())
+    low, high = blind["risk_interval"]["0.5"]
+    assert low < blind["risk"]["0.5"] < high
 
 
 # --- obedience --------------------------------------------------------------------------------------------------------
@@ -189,6 +191,12 @@ def test_each_probe_fails_where_its_law_is_broken() -> None:
     assert not physics.nobody_is_born_in_view(BRANCHES, born)[0] and physics.nobody_is_born_in_view(BRANCHES, gone)[0]
     assert not physics.nobody_vanishes_in_view(BRANCHES, gone)[0]
     assert physics.nobody_is_born_in_view(BRANCHES, with_vehicle(looks, 0, 15, STEPS + 1, column=0))[0]  # it drove in
+
+
+def test_smoothing_makes_nothing_up_at_the_ends() -> None:
+    """At the ends there are fewer neighbours; none is repeated."""
+    assert physics.steady(np.array([[0.0, 4.0, 1.0, 1.0, 1.0]]))[0].tolist() == [1.0, 1.0, 1.0, 1.0, 1.0]
+    assert obedience._smooth(np.array([0.0, 3.0, 6.0], np.float32)).tolist() == [1.5, 3.0, 4.5]
 
 
 def test_who_leaves_on_the_left_may_not_come_back_on_the_right() -> None:
