@@ -46,7 +46,7 @@ def counts(section: str, sizes: Sizes, passes: int, policies: int = 0) -> Counts
         driven = (len(POLICIES) + policies) * sizes.drives * sizes.drive_steps
         return {"passes": VENUES * driven * one, "reference": OTHERS * driven}
     if section == "drift":
-        driven = sizes.drift_drives * sizes.drift_s * FRAME_RATE_HZ
+        driven = round(sizes.drift_drives * sizes.drift_s * FRAME_RATE_HZ)
         return {"passes": driven * one, "reference": driven}
     if section == "baselines":
         few = sum(min(sizes.baseline_moments, count) * len(KINDS[kind]) for kind, count in sizes.moments.items())
