@@ -1,7 +1,8 @@
 """Do words make the scenario, and which fail? `python -m benchmarks.scenarios [--quick] [--prompts FILE] [--search N]`
 
-Prompts of ``benchmarks/data/prompts.jsonl``, in English and Chinese, are read by the scene parser and compared with
-what their writer says that they ask for: values of the scene, events (kind, side, vehicle, time, order), and the parts
+Prompts of ``benchmarks/data/prompts_4.jsonl``, in English and Chinese, are read by the scene parser and compared with
+what their writer says that they ask for (the first line of each file says who had seen it when; on the three others the
+grammar was improved): values of the scene, events (kind, side, vehicle, time, order), and the parts
 that cannot be had and must be reported. A value counts wherever the prompt asks for it or the parser says that it
 does, so that neither a miss nor an invention goes unseen. Then scenes are searched for in which an agent fails. The
 last line is one JSON object.
@@ -24,7 +25,7 @@ from worldsim.say import say
 from .report import ROOT, begin, finish, options
 from .searching import search_figures
 
-PROMPTS = ROOT / "benchmarks" / "data" / "prompts.jsonl"
+PROMPTS = ROOT / "benchmarks" / "data" / "prompts_4.jsonl"
 CLOSE_S = 0.051
 AIM = 0.95
 SEARCH_STEPS = 6000

@@ -264,10 +264,11 @@ def refuse_event(mention: Mention, why: str, nearest: str, ledger: Ledger) -> No
 def build(each: Dated) -> Event:
     """The event of a dated mention, with the keys that its kind takes."""
     mention, keys = each.mention, {"at_s" if each.unit == "s" else "at_m": each.value}
-    for key, value in (("side", mention.side), ("vehicle", mention.names or None), ("to", mention.to)):
+    persons = tuple(name for name in mention.names if name in ("pedestrian", "cyclist"))
+    vehicles = tuple(name for name in mention.names if name not in persons)  # "a child crosses, brake!"
+    for key, value in (("side", mention.side), ("vehicle", vehicles or None), ("to", mention.to)):
         if value is not None and key in KEYS_OF[mention.kind]:
             keys[key] = value[0] if len(possible(value)) == 1 and isinstance(value, tuple) else value
-    persons = tuple(name for name in mention.names if name in ("pedestrian", "cyclist"))
     return Event(persons if len(persons) > 1 else mention.kind, **keys)
 
 

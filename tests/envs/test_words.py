@@ -231,6 +231,22 @@ def test_no_word_of_weight_is_dropped() -> None:
                 assert any(each.start <= piece.start < each.end for each in entries), (text, piece)
 
 
+def test_who_crossed_is_not_who_brakes() -> None:
+    """A person is no vehicle, whoever the next clause is about."""
+    events = read("A child crosses from the right in eight seconds, brake!").events
+    assert events[0].kind == "pedestrian" and events[0].at_s == 8.0 and events[0].side == "right"
+    assert all(event.vehicle is None for event in events)
+
+
+def test_what_comes_first_is_first_wherever_it_is_said() -> None:
+    for text in (
+        "In the end a cyclist crosses; at the start the lead vehicle brakes.",
+        "最后自行车横穿，一开始前车刹车。",
+    ):
+        first, last = read(text).events
+        assert (first.kind, last.kind) == ("lead_brakes", "cyclist") and first.at_s < last.at_s
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 
