@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from envs.events import Event
 from envs.words import SceneWish
 from worldsim.types import SCENE_VOCABULARY, SceneFields
 
@@ -26,7 +27,7 @@ def of_beginning(wish: SceneWish, come: SceneFields) -> dict[str, Any]:
     happenings = [each for each in plain["understood"] if each["means"].startswith("event ")]
     understood = [each for each in plain["understood"] if each not in happenings]
     assumed = [_as_come(each, come) for each in plain["assumed"] if not each["key"].startswith("event ")]
-    refused = [{"text": event.words(), "why": OTHERS, "nearest": ""} for event in wish.events]
+    refused = [_refused(event) for event in wish.events]
     if "drivers" in wish.asked:
         refused.append({"text": "how others drive", "why": OTHERS, "nearest": ""})
     return _told(wish, wish.caption, understood, assumed, plain["unsupported"], refused, [
@@ -38,7 +39,7 @@ def of_change(wish: SceneWish, looks: Mapping[str, str], caption: str) -> dict[s
     """The account of a drive under way that now has these ``looks``. Nothing is assumed but how the words are read."""
     plain = wish.plain()
     turned = {event.kind for event in wish.events if event.kind in LOOKS}
-    understood, refused = [], []
+    understood, stays, happens = [], [], []
     for each in plain["understood"]:
         key, value = _subject(each["means"], wish)
         if key in LOOKS and (key not in turned or "turns to" in value):
@@ -46,14 +47,20 @@ def of_change(wish: SceneWish, looks: Mapping[str, str], caption: str) -> dict[s
         elif key == "command":
             understood.append(each)
         elif key in turned:
-            if value.startswith("at_"):
-                refused.append((each, AT_ONCE))
+            stays += [(each, AT_ONCE)] if value.startswith("at_") else []
+        elif each["means"].startswith("event "):
+            happens.append((each, OTHERS))
         elif key:
-            refused.append((each, OTHERS if each["means"].startswith("event ") or key == "drivers" else STAYS))
+            stays.append((each, OTHERS if key == "drivers" else STAYS))
     taken = looks.keys() - turned  # of what is assumed, only what is not said to turn
     assumed = [each for each in plain["assumed"] if each["key"] in taken or each["key"].startswith("reading of ")]
-    said = [{"text": each["text"], "why": why, "nearest": ""} for each, why in refused]
-    return _told(wish, caption, understood, assumed, plain["unsupported"], said, refused)
+    refused = [{"text": each["text"], "why": why, "nearest": ""} for each, why in stays]
+    refused += [_refused(event) for event in wish.events if event.kind not in LOOKS]
+    return _told(wish, caption, understood, assumed, plain["unsupported"], refused, [*stays, *happens])
+
+
+def _refused(event: Event) -> Entry:
+    return {"text": event.words(), "why": OTHERS, "nearest": ""}
 
 
 def _told(

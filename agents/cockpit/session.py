@@ -18,7 +18,7 @@ from worldsim.types import COMMANDS, EGO_FIELDS, FRAME_RATE_HZ, FrameArray
 from . import account, beginnings, protocol
 from .beginnings import IMAGE, Course
 from .catalogue import Catalogue
-from .changes import looks_asked
+from .changes import LOOKS, looks_asked
 from .futures import Futures, Moment
 from .limits import Limits
 from .moments import Moments
@@ -157,7 +157,7 @@ class Session:
         now = futures.core.drives.fields[0]
         asked = looks_asked(read, now, np.random.default_rng(self.seed))
         looks = {key: to for key, to in asked.items() if getattr(now, key) != to}
-        if not asked and not read.command:
+        if not asked and not read.command and not read.excluded.keys() & set(LOOKS):
             raise ValueError(f"{wish.text[:60]!r}: {account.STAYS}")
         if looks:
             futures.change(looks)
