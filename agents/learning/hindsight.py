@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.lane_keeping import LOOKED_AT, LaneKeeping
+from envs.lane_keeping import LOOKED_AT, LaneKeeping, Manner
 from envs.scenario import TARGET_SPEED_MPS
 from worldsim.types import LABEL_FIELDS, Episode, FloatArray
 
-from ..judging.family import NEAR, UNKNOWN_ROAD_MPS
+from ..judging.family import UNKNOWN_ROAD_MPS
 from .teacher import FEELS_FIRST_STEPS
+
+MANNER = Manner(time_gap_s=1.6, standstill_m=4.0)
+"""More distance than the reward asks for, since whoever learns from pictures sees a gap worse than labels tell it."""
 
 _LOST = [LABEL_FIELDS.index(name) for name in ("offroad", "collision")]
 
@@ -27,7 +30,7 @@ def lane_keeper_says(episode: Episode) -> FloatArray:
     NaN where it has nothing to say: at first, since it feels a bend only as it is driven through; where a label or the
     ego state is not known; off the road and after a collision, where there is no lane to keep.
     """
-    keeping = LaneKeeping(TARGET_SPEED_MPS.get(episode.fields.road or "", UNKNOWN_ROAD_MPS), NEAR)
+    keeping = LaneKeeping(TARGET_SPEED_MPS.get(episode.fields.road or "", UNKNOWN_ROAD_MPS), MANNER)
     labels = {name: episode.labels[:, LABEL_FIELDS.index(name)] for name in LOOKED_AT}
     led_here = np.concatenate((np.full_like(episode.motion[:1], np.nan), episode.motion[:-1]))
     known = np.isfinite(np.stack(list(labels.values()))).all(0) & np.isfinite(episode.ego).all(1)
@@ -39,7 +42,7 @@ def lane_keeper_says(episode: Episode) -> FloatArray:
             felt = 0
             continue
         if felt == 0:
-            keeping = LaneKeeping(keeping.target_speed_mps, NEAR)
+            keeping = LaneKeeping(keeping.target_speed_mps, MANNER)
         action = keeping.act({name: values[t] for name, values in labels.items()}, episode.ego[t], led_here[t])
         felt += 1
         if felt > FEELS_FIRST_STEPS:
