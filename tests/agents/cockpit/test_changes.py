@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from agents.cockpit.beginnings import read
 from agents.cockpit.changes import looks_asked
 from agents.cockpit.past import FRAMES
 from agents.cockpit.pilots import MIRRORED
-from agents.cockpit.protocol import Branch, Change, Join, Record, Return, Save, Truth, Words
+from agents.cockpit.protocol import Begin, Branch, Change, Join, Picture, Record, Return, Save, Truth, Words
 from agents.cockpit.session import Session
 from worldsim.data.store import EpisodeStore
 from worldsim.types import SceneFields
@@ -63,6 +64,23 @@ def test_weather_and_light_change_and_the_drive_goes_on(session: Session) -> Non
 )
 def test_what_words_ask_of_a_drive_under_way(text: str, now: SceneFields, asked: dict[str, str]) -> None:
     assert looks_asked(read(text), now, np.random.default_rng(0)) == asked
+
+
+def test_a_drive_of_which_nothing_is_known_changes_too(session: Session) -> None:
+    """From an image, and from a start that was imagined."""
+    _, picture = cv2.imencode(".png", np.full((64, 128, 3), 120, np.uint8))
+    session.obey(Picture("worlds/tiny", 7.0, picture.tobytes()))
+    assert scene_now(session) == SceneFields()
+    drive(session, 2)
+    changed = session.obey(Change("night"))[0]
+    assert "at night" in changed["caption"] and changed["name"] == "your image"
+    assert scene_now(session) == SceneFields(time_of_day="night")
+    drive(session, 1)
+    session.obey(Begin("worlds/bare", "highway"))
+    assert session.futures is not None and session.futures.past.latents.shape[1] == 1
+    session.obey(Change("night, snow"))
+    drive(session, 1)
+    assert (scene_now(session).time_of_day, scene_now(session).weather) == ("night", "snow")
 
 
 def test_what_cannot_change_under_way_is_named(session: Session) -> None:
