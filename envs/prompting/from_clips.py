@@ -18,7 +18,18 @@ from worldsim.types import SceneFields
 
 from ..commands.drivers import ACTIONS_PREFIX, DRIVERS
 from .driving import HOLD, PLANNED, driven, led_here
-from .output import Written, check_keep, check_out, check_seconds, check_speed, frames_of, open_engine, write_clip
+from .output import (
+    SIZE_HELP,
+    Size,
+    Written,
+    check_keep,
+    check_out,
+    check_seconds,
+    check_speed,
+    frames_of,
+    open_engine,
+    write_clip,
+)
 from .words import changed, scene_of
 
 UNKNOWN_SPEED_MPS = 12.0
@@ -44,6 +55,7 @@ class ExtendConfig:
                                        "where it is not known")  # fmt: skip
     text: str | None = option(None, "what the clip shows, in words; by itself: what its data set says")
     world: str = option(DEFAULT_WORLD, "world that draws: a name that ships, or a folder")
+    size: Size = option(None, SIZE_HELP)
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...; fewer are faster")
     seed: int = option(0, "chooses what is left to chance")
 
@@ -55,7 +67,7 @@ class ExtendConfig:
 
 def extend(config: ExtendConfig) -> Written:
     """Draw on from a clip and write the whole. ValueError for no such clip, driver or world."""
-    engine = open_engine(config.world, config.steps)
+    engine = open_engine(config.world, config.steps, config.size)
     rate = engine.world.config.frame_rate_hz
     clip = open_clip(config.clip, engine.world, config.episode, LEAST_FRAMES)
     scene, frames = scene_of(shown(clip, config.text), engine.world), frames_of(config.seconds, rate)
@@ -80,6 +92,7 @@ class EditConfig:
     keep: float = option(KEEP_EDITING, "how much of each frame survives: more holds the geometry, less the style")
     guidance: float = option(1.0, "above 1 follows the words harder, at a higher cost")
     world: str = option(DEFAULT_WORLD, "world that draws: a name that ships, or a folder")
+    size: Size = option(None, SIZE_HELP)
     seed: int = option(0, "chooses what is left to chance")
 
     def __post_init__(self) -> None:
@@ -92,7 +105,7 @@ def edit_clip(config: EditConfig) -> Written:
 
     A clip of which nothing is said to be known is edited from "no scene known", which changes it less.
     """
-    engine = open_engine(config.world, 1, config.guidance)
+    engine = open_engine(config.world, 1, config.size, config.guidance)
     clip = open_clip(config.clip, engine.world, config.episode)
     before = shown(clip, config.shows)
     after, account = changed(before, config.text)
@@ -116,6 +129,7 @@ class ConnectConfig:
     first_text: str | None = option(None, "what the first clip shows; by itself: what its data set says")
     second_text: str | None = option(None, "what the second clip shows; by itself: what its data set says")
     world: str = option(DEFAULT_WORLD, "world that draws: a name that ships, or a folder")
+    size: Size = option(None, SIZE_HELP)
     steps: int = option(4, "sampling passes a frame of the sketches: 1, 2, 4, ...")
     seed: int = option(0, "chooses what is left to chance")
 
@@ -127,7 +141,7 @@ class ConnectConfig:
 
 def connect_clips(config: ConnectConfig) -> Written:
     """Draw what leads from one clip to another, and write the whole. ValueError for no such clips or world."""
-    engine = open_engine(config.world, config.steps)
+    engine = open_engine(config.world, config.steps, config.size)
     rate = engine.world.config.frame_rate_hz
     first = open_clip(config.first, engine.world, config.first_episode, LEAST_FRAMES)
     second = open_clip(config.second, engine.world, config.second_episode, LEAST_FRAMES)

@@ -15,7 +15,7 @@ from worldsim.types import SceneFields
 
 from ..commands.drivers import ACTIONS_PREFIX, DRIVERS
 from .driving import driven
-from .output import Written, check_out, check_seconds, check_speed, frames_of, open_engine, write_clip
+from .output import SIZE_HELP, Size, Written, check_out, check_seconds, check_speed, frames_of, open_engine, write_clip
 from .words import changed, scene_of
 
 
@@ -30,6 +30,7 @@ class ImageToVideoConfig:
     speed: float = option(12.0, "metres per second at which it begins")
     text: str | None = option(None, "what the picture shows, in words; by itself: not known")
     world: str = option(DEFAULT_WORLD, "world that draws: a name that ships, or a folder")
+    size: Size = option(None, SIZE_HELP)
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...; fewer are faster")
     seed: int = option(0, "chooses what the picture leaves open")
 
@@ -46,7 +47,7 @@ def image_to_video(config: ImageToVideoConfig) -> Written:
         fields, account = changed(fields, config.text)
         say(account)
     mover = driven(config.driver, None, config.speed, config.speed)
-    engine = open_engine(config.world, config.steps)
+    engine = open_engine(config.world, config.steps, config.size)
     size, rate = engine.world.config.tokenizer, engine.world.config.frame_rate_hz
     image = open_image(config.image, size.height, size.width)
     scene, frames = scene_of(fields, engine.world), frames_of(config.seconds, rate)

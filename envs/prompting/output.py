@@ -15,6 +15,9 @@ from worldsim.serving.video import open_video
 from worldsim.types import FRAME_RATE_HZ, FrameArray
 from worldsim.world_model import WorldModel
 
+Size = tuple[int, int] | None
+SIZE_HELP = "height and width of the picture, as [128,256]; none: the world's own"
+
 
 @dataclass(frozen=True)
 class Written:
@@ -24,9 +27,13 @@ class Written:
     seconds: float
 
 
-def open_engine(world: str | WorldModel, steps: int, guidance: float = 1.0) -> Engine:
-    """The engine of a world: a name that ships, a folder, or one. ValueError for an unknown one or bad ``steps``."""
-    model = world if isinstance(world, WorldModel) else load_world(world)
+def open_engine(world: str | WorldModel, steps: int, size: Size = None, guidance: float = 1.0) -> Engine:
+    """The engine of a world: a name that ships, a folder, or one; at ``size`` (h, w), None: its own.
+
+    Raises ValueError for an unknown world, bad ``steps``, or a size that its tokens do not divide.
+    """
+    native = world if isinstance(world, WorldModel) else load_world(world)
+    model = native if size is None else native.at(size)
     return Engine(model, EngineConfig(steps, min(16, model.config.dynamics.finest_steps), guidance=guidance))
 
 

@@ -69,6 +69,21 @@ def test_a_video_comes_out(things: Path, tmp_path: Path, way: str, capsys: pytes
         assert "understood:" in said and "snow" in said
 
 
+@pytest.mark.parametrize("way", ["text-to-video", "image-to-video", "forward", "edit"])
+@pytest.mark.parametrize("size", [(32, 64), (64, 192)])
+def test_other_sizes_and_shapes_come_of_the_same_weights(
+    things: Path, tmp_path: Path, way: str, size: tuple[int, int]
+) -> None:
+    out, (height, width) = tmp_path / "out.mp4", size
+    arguments, frames = GOOD[way]
+    assert run(things, *arguments, f"out={out}", f"size=[{height},{width}]") == 0
+    shown = decoded(out)
+    assert len(shown) == frames and shown[0].shape[1] * height == shown[0].shape[0] * width
+    picture = tmp_path / "out.png"
+    assert run(things, "text-to-image", f"text={WORDS!r}", f"out={picture}", f"size=[{height},{width}]") == 0
+    assert cv2.imread(str(picture)).shape[1] * height == cv2.imread(str(picture)).shape[0] * width
+
+
 def test_an_image_comes_out_with_an_account(things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = "rainy night, a truck cuts in from the left, a green elephant"
     for name in ("a", "b"):
