@@ -80,17 +80,33 @@ def headline(
     measured: Mapping[str, Mapping[str, Estimate]],
     cards: Mapping[str, Sequence[PolicyCard]],
 ) -> dict[str, Any]:
-    """The ratio and its interval, which kinds stand in it, and what the model-trained ones took from outside."""
+    """The ratio and its interval, which kinds stand in it, and what the model-trained ones took from outside.
+
+    Beside it the ratio of the best kind that never took a step in the reference world, wherever it learned: recorded
+    drives may teach more than the model does.
+    """
     inside = [name for name in cards if name.startswith("model:")]
-    best = max(inside, key=lambda name: measured[name]["return"].value)
-    transfer = ratio(table_of(groups[best], "return"), table_of(groups[CONVERGED], "return"))
+    best, transfer = _best(inside, groups, measured)
+    outsider, offline = _best([n for n in cards if not any(c.reference_steps for c in cards[n])], groups, measured)
     used = sum(card.reference_steps for name in inside for card in cards[name])
     rates = [card.model_steps / card.seconds for name in inside for card in cards[name] if card.seconds]
     say(f"{best} earns {transfer.text()} of what {CONVERGED!r} earns; it took {used} steps in the reference world")
+    say(f"of all that took none, {outsider} earns most: {offline.text()}")
     return {
         "transfer_ratio": transfer.value, "interval": [transfer.low, transfer.high], "above": best,
         "below": CONVERGED, "reference_steps_used": used, "model_steps_per_s": float(np.mean(rates)),
+        "offline": outsider, "offline_ratio": offline.value, "offline_interval": [offline.low, offline.high],
     }  # fmt: skip
+
+
+def _best(
+    names: Sequence[str],
+    groups: Mapping[str, Sequence[Sequence[Outcome]]],
+    measured: Mapping[str, Mapping[str, Estimate]],
+) -> tuple[str, Estimate]:
+    """Who of ``names`` earns most, and what share that is of what the converged kind earns."""
+    best = max(names, key=lambda name: measured[name]["return"].value)
+    return best, ratio(table_of(groups[best], "return"), table_of(groups[CONVERGED], "return"))
 
 
 def skill(

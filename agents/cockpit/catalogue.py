@@ -17,6 +17,8 @@ from worldsim.world_model import WorldModel
 from ..agent import Agent
 from ..judging.drivers import make_agent
 from ..policy.checkpoint import FILE_NAME as POLICY_FILE
+from ..policy.checkpoint import SHIPPED as SHIPPED_POLICIES
+from ..policy.checkpoint import shipped_policies
 
 SCRIPTED = {
     "lane keeper": "expert",
@@ -63,7 +65,7 @@ class Catalogue:
             first = known.get(Path(first).resolve(), str(first))
             self.worlds.setdefault(first, Path(first))
         self.first = choose(str(first), self.worlds, "world (or folder of one)")
-        self.policies = _named(places, POLICY_FILE)
+        self.policies = {name: SHIPPED_POLICIES / name for name in shipped_policies()} | _named(places, POLICY_FILE)
 
     @property
     def pilots(self) -> list[str]:

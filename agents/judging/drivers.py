@@ -1,4 +1,4 @@
-"""Every agent by its name: random, scripted, of the graded family, a probe, or a policy's folder.
+"""Every agent by its name: random, scripted, of the graded family, a probe, a policy that ships, or a policy's folder.
 
 Axis legend: b drives.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -20,7 +19,7 @@ from worldsim.world_model import WorldModel
 
 from ..agent import Agent
 from ..mixture import make_driver
-from ..policy.checkpoint import load_policy
+from ..policy.checkpoint import load_policy, policy_folder, shipped_policies
 from ..policy.driver import PolicyAgent
 from .family import FAMILY, SkilledDriver
 from .probes import PROBES
@@ -74,17 +73,17 @@ def _named() -> dict[str, Callable[[], Agent]]:
 
 def agent_names() -> tuple[str, ...]:
     """Every name that ``make_agent`` knows, folders of policies apart."""
-    return tuple(_named())
+    return (*_named(), *shipped_policies())
 
 
 def make_agent(name: str, world: WorldModel | None = None) -> Agent:
-    """The agent called ``name``, or the policy in the folder ``name``, which sees through ``world``'s tokenizer.
+    """The agent called ``name``; a policy, shipped or in the folder ``name``, sees through ``world``'s tokenizer.
 
     Raises ValueError for an unknown name, with the nearest, and for a policy without its world.
     """
-    known, folder = _named(), Path(name).expanduser()
-    if name in known or not folder.is_dir():
-        return known[choose(name, known, "agent (or folder of a policy)")]()
+    known, folder = _named(), policy_folder(name)
+    if name in known or folder is None:
+        return known[choose(name, agent_names(), "agent (or folder of a policy)")]()
     if world is None:
         raise ValueError(f"agent {name!r}: expected the world model that this policy sees through, got none")
     return PolicyAgent(*load_policy(folder), world)

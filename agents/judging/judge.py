@@ -27,8 +27,8 @@ from worldsim.errors import choose
 from worldsim.schema import build
 from worldsim.storage import read_json, write_json
 
-from ..policy.checkpoint import CARD_FILE
 from ..policy.checkpoint import FILE_NAME as POLICY_FILE
+from ..policy.checkpoint import policy_folder
 from ..workers import spread
 from .drivers import make_agent
 from .play import Arena, LearnedArena, Outcome, ReferenceArena, play
@@ -124,11 +124,8 @@ def _arena(venue: Venue) -> Arena:
 
 def fingerprint_of(agent: str) -> str:
     """What names an agent for good: a policy's weights, else its name."""
-    return _digest(Path(agent) / POLICY_FILE) if _is_policy(agent) else agent
-
-
-def _is_policy(agent: str) -> bool:
-    return (Path(agent) / CARD_FILE).is_file()
+    folder = policy_folder(agent)
+    return agent if folder is None else _digest(folder / POLICY_FILE)
 
 
 def _digest(file: Path) -> str:

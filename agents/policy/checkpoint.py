@@ -18,6 +18,7 @@ from .network import Policy, PolicyConfig
 
 FILE = TensorFile("policy", "policy", version=1)
 FILE_NAME, CARD_FILE = "policy.safetensors", "policy.json"
+SHIPPED = Path(__file__).parent / "shipped"
 
 
 @dataclass
@@ -47,15 +48,31 @@ def save_policy(folder: Path | str, policy: Policy, card: PolicyCard) -> Path:
     return folder / FILE_NAME
 
 
-def load_policy(folder: Path | str) -> tuple[Policy, PolicyCard]:
-    """The policy in ``folder``, ready to drive, and its card.
+def shipped_policies() -> tuple[str, ...]:
+    """The names of the policies that ship."""
+    return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE_NAME}")))
+
+
+def policy_folder(name: Path | str) -> Path | None:
+    """The folder of the policy that ships as ``name``, or ``name`` itself where it is a folder; else None."""
+    if str(name) in shipped_policies():
+        return SHIPPED / name
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else None
+
+
+def load_policy(name: Path | str) -> tuple[Policy, PolicyCard]:
+    """The policy that ships as ``name`` or lies in the folder ``name``, ready to drive, and its card.
 
     Raises ValueError for a folder without one, a damaged file, another format version, or a
     setting that this release does not know.
     """
-    path = Path(folder) / FILE_NAME
+    path = (policy_folder(name) or Path(name)) / FILE_NAME
     if not path.is_file():
-        raise ValueError(f"policy: expected {FILE_NAME} in {Path(folder)}, found none; train one, or name its folder")
+        raise ValueError(
+            f"policy: expected {FILE_NAME} in {name}, found none; train one, name its folder, or take one that ships: "
+            f"{', '.join(shipped_policies())}"
+        )
     tensors, header = FILE.read(path)
     policy = Policy(rebuild(PolicyConfig, header["config"], path))
     policy.load_state_dict(tensors)

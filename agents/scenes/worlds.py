@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -26,7 +25,7 @@ from worldsim.world_model import WorldModel
 
 from ..agent import Agent
 from ..judging.drivers import make_agent
-from ..policy.checkpoint import load_policy
+from ..policy.checkpoint import load_policy, policy_folder
 from ..starts import sit
 
 REFERENCE, LEARNED = "reference", "learned"
@@ -71,12 +70,12 @@ class Place:
 
 
 def agent_called(name: str, model: WorldModel | None = None) -> Agent:
-    """The agent called ``name``, or the policy in the folder ``name``: it sees through ``model``, else its own world's.
+    """The agent called ``name``; a policy, shipped or in the folder ``name``, sees through ``model``, else its world.
 
     Raises ValueError for an unknown name, with the nearest, and for a policy that fits another world.
     """
-    if model is None and Path(name).expanduser().is_dir():
-        _, card = load_policy(Path(name).expanduser())
+    if model is None and policy_folder(name) is not None:
+        _, card = load_policy(name)
         model, _ = DriveSettings(world=card.world).open()
     return make_agent(name, model)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from envs.scenario import Scenario
 from worldsim.types import FRAME_RATE_HZ, CameraSpec
 
 from ..judging.play import FAR_S
+from ..policy.checkpoint import policy_folder
 from ..scenes.drive import Driven, drive
 from ..scenes.verdict import Verdict, verdict_of
 from ..scenes.worlds import Begun, LearnedWorld, Place, ReferenceWorld, agent_called
@@ -81,7 +81,7 @@ class Tester:
 
     def __init__(self, task: Task, filming: bool = False) -> None:
         self.task, self.space = task, task.space
-        looked_at = filming or Path(task.agent).expanduser().is_dir()
+        looked_at = filming or policy_folder(task.agent) is not None
         self.world: ReferenceWorld | LearnedWorld
         if task.place.is_reference:
             self.world = self.truth = ReferenceWorld(None if looked_at else FEW_PIXELS)
