@@ -1,11 +1,12 @@
-"""Do words make the scenario, and which fail? `python -m benchmarks.scenarios [--quick] [--prompts FILE] [--search N]`
+"""Do words make the scenario, is it drawn, and which fail? `python -m benchmarks.scenarios [--quick] [--prompts FILE]`
 
 Prompts of ``benchmarks/data/prompts_4.jsonl``, in English and Chinese, are read by the scene parser and compared with
 what their writer says that they ask for (the first line of each file says who had seen it when; on the three others the
 grammar was improved): values of the scene, events (kind, side, vehicle, time, order), and the parts
 that cannot be had and must be reported. A value counts wherever the prompt asks for it or the parser says that it
-does, so that neither a miss nor an invention goes unseen. Then scenes are searched for in which an agent fails. The
-last line is one JSON object.
+does, so that neither a miss nor an invention goes unseen. Then scenes are searched for in which an agent fails
+(``--search``), and start frames are looked at for the road, lanes and traffic that they were asked for (``--scenes``).
+The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from envs.words import GrammarParser, SceneWish
 from envs.words.neighbours import ByLetters
 from worldsim.say import say
 
+from .asked_scenes import scene_figures
 from .report import ROOT, begin, finish, options
 from .searching import search_figures
 
@@ -29,6 +31,7 @@ PROMPTS = ROOT / "benchmarks" / "data" / "prompts_4.jsonl"
 CLOSE_S = 0.051
 AIM = 0.95
 SEARCH_STEPS = 6000
+SCENES = 1200
 
 
 @dataclass
@@ -95,6 +98,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "--search", type=int, help="model steps that the search for failures and chance may each spend; 0: no search "
         f"(default: {SEARCH_STEPS}, with --quick 0)",
     )  # fmt: skip
+    parser.add_argument(
+        "--scenes", type=int, help="reference scenes for what is said of drawn ones; 0: none are drawn "
+        f"(default: {SCENES}, with --quick 0)",
+    )  # fmt: skip
     arguments = begin(parser, argv)
     about, prompts = load(arguments.prompts)
     scores = measure(prompts)
@@ -114,6 +121,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     steps = arguments.search if arguments.search is not None else 0 if arguments.quick else SEARCH_STEPS
     if steps:
         figures["search"] = search_figures(arguments, steps)
+    scenes = arguments.scenes if arguments.scenes is not None else 0 if arguments.quick else SCENES
+    if scenes:
+        figures["scenes"] = scene_figures(arguments, scenes)
     return finish(figures, arguments, None)
 
 
