@@ -20,11 +20,12 @@ import torch
 from envs.scenario import describe
 from worldsim.engine import Engine, RolloutState, Step
 from worldsim.evaluation.metrics import auroc
-from worldsim.evaluation.rollouts import scene_of
+from worldsim.evaluation.rollouts import Drives, scene_of
 from worldsim.evaluation.scene_statistics import LinearClassifier, statistics
 from worldsim.text import TextEncoder
 from worldsim.types import FrameArray
 
+from ..cockpit.past import Past
 from .looks import Looks
 from .moments import Moment
 from .physics import NEARER_M, PROBES, Verdicts, share, steady
@@ -75,7 +76,8 @@ def draw_scenes(
 ) -> Told:  # fmt: skip
     """The model draws every scene from its past under its motion, and is told of what comes to the sky when it comes.
 
-    It is told by scene fields and caption, half-way through a change, as ``info["fields"]`` of the reference world is.
+    It is told half-way through a change, as ``info["fields"]`` of the reference world is, by scene fields and caption,
+    and its memory is redrawn as the cockpit does where words change a drive (``cockpit.past``).
     """
     contexts = [moment.context for moment in moments]
     scenes = []
@@ -85,15 +87,26 @@ def draw_scenes(
                   for each, said in zip(contexts, fields, strict=True)]  # fmt: skip
         scenes.append(scene_of(retold, engine.world, encoder))
     turning = staged.of("turns")
+    drives = Drives.of([contexts[row] for row in turning], engine.world, encoder)
+    seen_before = torch.stack([drives.latents(engine.world, t) for t in range(drives.length)], dim=1)
+    past = Past(seen_before, drives.motion)  # of those of a chunk whose sky turns
 
     def advance(state: RolloutState, rows: Rows, step: int, motion: torch.Tensor, command: torch.Tensor) -> Step:
+        nonlocal past
+        here = torch.from_numpy(np.flatnonzero(np.isin(rows, turning)))
+        if step == 0:
+            place = torch.from_numpy(np.flatnonzero(np.isin(turning, rows)))
+            past = Past(seen_before[place], drives.motion[place])
         for begins, scene in zip(TURNED_AT, scenes, strict=True):
-            if step == begins + TURN_STEPS // 2:
-                here = torch.from_numpy(np.flatnonzero(np.isin(rows, turning)))
-                there = torch.from_numpy(rows)[here]
-                for name in ("fields", "text", "text_known"):
-                    getattr(state.scene, name)[here] = getattr(scene, name)[there]
-        return engine.step(state, motion, command)
+            if len(here) and step == begins + TURN_STEPS // 2:
+                there = scene.select(torch.from_numpy(rows)[here])
+                redrawn = past.redrawn(engine.world, state.select(here), there, command[here].numpy())
+                state.put(here, redrawn.rollout)
+                past = redrawn.past
+        seen = engine.step(state, motion, command)
+        latents = torch.cat((past.latents, seen.latents[here, None]), dim=1)[:, 1:]
+        past = Past(latents, torch.cat((past.motion, motion[here, None]), dim=1)[:, 1:])
+        return seen
 
     return along(engine, moments, staged.branches, seed, encoder, tick, advance)
 
