@@ -76,6 +76,11 @@ def test_one_that_is_refused_is_told_and_the_others_run(tmp_path: Path, capsys: 
     assert RAN[0].out == tmp_path / "film-n=12.mp4"
 
 
+def test_the_first_may_be_the_one_that_is_refused(tmp_path: Path) -> None:
+    assert main(["make", "n=13,14", f"out={tmp_path}", "--multirun"]) == 2
+    assert [each.n for each in RAN] == [14]
+
+
 def test_files_of_a_group_by_a_pattern() -> None:
     jobs, folder = plan(MAKE, ["scenario=glob(*rain*)", "out=runs/v1.2"])
     assert [job.swept["scenario"] for job in jobs] == ["night_rain", "night_rain_cut_in"] and folder == Path(

@@ -57,6 +57,7 @@ def sweep(command: Command, arguments: Sequence[str]) -> int:
         except ValueError as error:
             say(f"refused: {error}")
             rows.append({**job.swept, "refused": str(error)})
+            result = None
         else:
             for line in result_lines(result):
                 say(line)
