@@ -15,12 +15,11 @@ from envs.choices import draw
 from envs.events import Event, told
 from envs.learned.core import DriveCore
 from envs.learned.drives import HAZARDS, READING, Drives, objects, read
+from envs.learned.past import Past
 from envs.scenario import describe
 from envs.words import SceneWish
 from worldsim.dynamics.conditioning import Scene
 from worldsim.types import FRAME_RATE_HZ, SceneFields
-
-from .past import Past
 
 LOOKS = ("weather", "time_of_day")
 """Scene fields that can change under way: the rest of the picture keeps its shape."""

@@ -13,13 +13,13 @@ import numpy as np
 
 from envs.learned.core import DriveCore
 from envs.learned.drives import Drives
+from envs.learned.past import Past
 from envs.rewards import END_PROBABILITY
 from worldsim.engine import Engine, EngineConfig
 from worldsim.types import FloatArray, FrameArray
 
 from .beginnings import Course
 from .changes import Change, changed
-from .past import Past
 from .pilots import Pilot, row
 
 START_PASSES = 16

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from envs.learned.past import Past
 from envs.scenario import describe
 from worldsim.engine import Engine, RolloutState, Step
 from worldsim.evaluation.metrics import auroc
@@ -25,7 +26,6 @@ from worldsim.evaluation.scene_statistics import LinearClassifier, statistics
 from worldsim.text import TextEncoder
 from worldsim.types import FrameArray
 
-from ..cockpit.past import Past
 from .looks import Looks
 from .moments import Moment
 from .physics import NEARER_M, PROBES, Verdicts, share, steady
@@ -77,7 +77,7 @@ def draw_scenes(
     """The model draws every scene from its past under its motion, and is told of what comes to the sky when it comes.
 
     It is told half-way through a change, as ``info["fields"]`` of the reference world is, by scene fields and caption,
-    and its memory is redrawn as the cockpit does where words change a drive (``cockpit.past``).
+    and its memory is redrawn as the cockpit does where words change a drive (``envs.learned.past``).
     """
     contexts = [moment.context for moment in moments]
     scenes = []

@@ -11,10 +11,10 @@ import pytest
 from agents.cockpit.account import AT_ONCE, STAYS
 from agents.cockpit.beginnings import read
 from agents.cockpit.changes import looks_asked
-from agents.cockpit.past import FRAMES
 from agents.cockpit.pilots import MIRRORED
 from agents.cockpit.protocol import Begin, Branch, Change, Join, Picture, Record, Return, Save, Truth, Words
 from agents.cockpit.session import Session
+from envs.learned.past import FRAMES
 from worldsim.data.store import EpisodeStore
 from worldsim.types import SceneFields
 

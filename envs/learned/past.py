@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.learned.core import DriveCore
-from envs.learned.drives import Drives, Index
 from worldsim.dynamics.conditioning import Scene
 from worldsim.engine import Engine, EngineConfig, RolloutState, Step
 from worldsim.prompting.editing import KEEP
 from worldsim.world_model import WorldModel
+
+from .core import DriveCore
+from .drives import Drives, Index
 
 FRAMES = 12
 """As many as a recorded start has. More take longer and look no better: docs/log.md."""
