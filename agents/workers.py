@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,6 +13,8 @@ from typing import Any, Generic, TypeVar
 
 import cv2
 import torch
+
+from worldsim.device import cores
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Crew(Generic[T, R]):
     """
 
     def __init__(self, make: Callable[[C], Callable[[T], R]], config: C, workers: int = 0) -> None:
-        workers = workers or len(os.sched_getaffinity(0))
+        workers = workers or cores()
         self._alone = (lambda: make(config)) if workers <= 1 else None
         self._work: Callable[[T], R] | None = None
         self._executor: ProcessPoolExecutor | None = None
@@ -72,7 +73,7 @@ def spread(
     make: Callable[[C], Callable[[T], R]], config: C, items: Sequence[T], workers: int = 0
 ) -> Generator[tuple[T, R], None, None]:
     """``Crew.work`` of a crew for these items alone, no larger than there are items."""
-    workers = min(workers or len(os.sched_getaffinity(0)), max(len(items), 1))
+    workers = min(workers or cores(), max(len(items), 1))
     with Crew(make, config, workers) as crew:
         yield from crew.work(items)
 

@@ -1,8 +1,17 @@
-"""Where networks run: a device by name, refused in words before anything is allocated for it."""
+"""What there is to compute on: a device by name, refused in words before anything is allocated for it, and cores."""
 
 from __future__ import annotations
 
+import os
+
 import torch
+
+
+def cores() -> int:
+    """How many cores this process may use; of systems that do not say, how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_device(name: torch.device | str) -> torch.device:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from envs import rewards
 from envs.learned.settings import DriveSettings
 from worldsim.checkpoint import DEFAULT_WORLD, world_folder
 from worldsim.checkpoint import FILE_NAME as WORLD_FILE
+from worldsim.device import cores
 from worldsim.errors import choose
 from worldsim.schema import build
 from worldsim.storage import read_json, write_json
@@ -63,7 +63,7 @@ class Judge:
         if workers < 0:
             raise ValueError(f"workers: expected a whole number of at least 0, got {workers}")
         self.venue, self.folder, self.suite = venue, Path(folder), suite or Suite()
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or cores()
         self._same = {"venue": venue.plain(), "suite": asdict(self.suite), "weights": rewards.WEIGHTS}
 
     def outcomes(self, agents: Sequence[str], episodes: int) -> dict[str, list[Outcome]]:
@@ -125,7 +125,8 @@ def _arena(venue: Venue) -> Arena:
 def fingerprint_of(agent: str) -> str:
     """What names an agent for good: a policy's weights, else its name."""
     folder = policy_folder(agent)
-    return agent if folder is None else _digest(folder / POLICY_FILE)
+    file = None if folder is None else folder / POLICY_FILE
+    return _digest(file) if file is not None and file.is_file() else agent
 
 
 def _digest(file: Path) -> str:

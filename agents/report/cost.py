@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from envs.reference.roadcam import RoadCamEnv
+from worldsim.device import cores
 from worldsim.dynamics.conditioning import Scene
 from worldsim.engine import Engine
 from worldsim.types import FRAME_RATE_HZ, MOTION_FIELDS
@@ -75,8 +75,7 @@ def _rates(engine: Engine) -> dict[str, float]:
     nothing = np.zeros(2, np.float32)
     driven = _timed(lambda: env.step(nothing))
     env.close()
-    cores = len(os.sched_getaffinity(0))
-    return {"passes": written, "watched": 2.0 * written, "reference": driven / cores, "looked": LOOKING_S}
+    return {"passes": written, "watched": 2.0 * written, "reference": driven / cores(), "looked": LOOKING_S}
 
 
 def _timed(do: Callable[[], object]) -> float:

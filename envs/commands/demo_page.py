@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from worldsim.checkpoint import ModelCard
+from worldsim.device import cores
 from worldsim.serving.page import Chart, Fact, Line, Page, Scene, Section, Table
 from worldsim.types import FRAME_RATE_HZ, FloatArray
 from worldsim.world_model import WorldModel
@@ -71,7 +71,7 @@ def demo_page(
         after=[_not_good(drawn, card), Section("Go on", commands=following)],
         footer=(
             f"{card.name}: {card.summary} Data: {card.data}. Licence: {card.licence}. Driven, filmed and measured in "
-            f"{minutes:.1f} minutes on {len(os.sched_getaffinity(0))} cores with {torch.get_num_threads()} threads."
+            f"{minutes:.1f} minutes on {cores()} cores with {torch.get_num_threads()} threads."
         ),
     )
 
