@@ -18,6 +18,8 @@ from envs.learned.collect_starts import drive_contexts, make_bank
 from tests.worldsim.worlds import tiny_world
 from worldsim.checkpoint import ModelCard, save_world
 
+from .browsing import CHROMIUM, FLAGS, PATIENCE_S
+
 
 @pytest.fixture(scope="package")
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -80,3 +82,12 @@ def wait_until(true: Callable[[], object], seconds: float = 60.0) -> None:
     while not true():
         assert time.monotonic() < end, f"waited {seconds:g} s in vain"
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE_S)
+        yield launched
+        launched.close()
