@@ -14,7 +14,8 @@ FORBIDDEN = {
     "worldsim/diffusion": {"worldsim.tokenizer", "worldsim.dynamics", "worldsim.engine", "worldsim.training"},
     "worldsim/data": {"worldsim.engine", "worldsim.training", "worldsim.cli"},
     "worldsim/engine": {"worldsim.training", "worldsim.evaluation", "worldsim.serving", "worldsim.cli"},
-    "worldsim/training": {"worldsim.cli"},
+    "worldsim/evaluation": {"worldsim.training", "worldsim.prompting", "worldsim.cli"},
+    "worldsim/training": {"worldsim.prompting", "worldsim.cli"},
     "envs/reference/camera": {
         "highway_env",
         "envs.reference.traffic",

@@ -24,7 +24,7 @@ MOST_MINUTES = 60.0
 class DemoConfig(WorldsConfig):
     """What to show, and where to put it."""
 
-    policy_minutes: float = option(4.0, "minutes that a policy learns inside the learned world; 0: none does")
+    policy_minutes: float = option(2.0, "minutes that a policy learns inside the learned world; 0: none does")
     policy_drives: int = option(16, "drives in the reference world by which each policy is judged")
     policy_seconds: float = option(20.0, "seconds of each such drive at most")
     imagination: ImaginationConfig = option(factory=ImaginationConfig, help="how the policy learns")

@@ -38,7 +38,7 @@ class TrainAgentConfig:
     parallel: bool = option(False, "in the reference world, a process for each drive")
     scenarios: list[str] = option(factory=lambda: list(ROADS), help="where to drive, dealt to the drives in turn")
     seed: int = option(0, "of everything that chance decides")
-    start_from: str = option("", "folder of a policy to start from; none: from nothing")
+    start_from: str = option("", "policy to start from, a name that ships or a folder; none: from nothing")
     model: str = option(DEFAULT_WORLD, "world model that the policy sees through: a name that ships, or a folder")
     history: int = option(3, "frames that a new policy sees")
     width: int = option(256, "of a new policy's layers")

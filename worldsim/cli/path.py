@@ -51,6 +51,15 @@ TRAIN_DYNAMICS = Command(
     place=50,
 )
 
+TRAIN_DECODER = Command(
+    "train-decoder",
+    summary="let a trained world paint sharper pictures of the same latents",
+    example="world=runs/dynamics/world data=data/road",
+    config="worldsim.training.decoder:TrainDecoderConfig",
+    run="worldsim.training.decoder:train_decoder",
+    place=52,
+)
+
 CALIBRATE = Command(
     "calibrate",
     summary="fit a world model's trust to held-out drives, so that it is high on what the model knows",

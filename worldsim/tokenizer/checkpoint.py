@@ -45,9 +45,14 @@ def load_tokenizer(path: Path | str, device: torch.device | str = "cpu") -> Toke
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
-    """16 hexadecimal digits that name configuration and weights, so that latents are never read with another's."""
+    """16 hexadecimal digits that name what decides its latents, so that they are never read with another's.
+
+    That is its configuration and all weights but the decoder's, which may be trained on: latents stay what they were.
+    """
     digest = hashlib.sha256(json.dumps(asdict(tokenizer.config), sort_keys=True).encode())
     for name, value in sorted(tokenizer.state_dict().items()):
+        if name.startswith("decoder."):
+            continue
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
