@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from worldsim.checkpoint import load_world
-from worldsim.data.plain_video import VideoOptions
-from worldsim.data.prepare import PrepareConfig
-from worldsim.data.prepare import run as prepare
+from worldsim.data.logs.plain_video import VideoOptions
+from worldsim.data.logs.prepare import PrepareConfig
+from worldsim.data.logs.prepare import run as prepare
 from worldsim.data.store import EpisodeStore
 from worldsim.engine import Engine, EngineConfig
 from worldsim.evaluation.filmstrip import save_png

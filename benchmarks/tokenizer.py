@@ -24,7 +24,7 @@ import torch
 from agents.collect import collect
 from envs.scenario import list_scenarios
 from worldsim.checkpoint import load_world
-from worldsim.data.donkeycar import open_tub
+from worldsim.data.logs.donkeycar import open_tub
 from worldsim.data.store import EpisodeStore
 from worldsim.say import say
 from worldsim.tokenizer import Tokenizer, load_tokenizer, measure

@@ -21,8 +21,8 @@ from agents.recorder import Recorder
 from agents.scripted import ScriptedDriver
 from envs.reference.camera.projection import rotation
 from envs.reference.roadcam import RoadCamEnv
-from worldsim.data.nuscenes.tables import TABLES
-from worldsim.data.nuscenes.traffic import AXLE_TO_CENTRE_M
+from worldsim.data.logs.nuscenes.tables import TABLES
+from worldsim.data.logs.nuscenes.traffic import AXLE_TO_CENTRE_M
 from worldsim.types import CameraSpec, Episode
 
 FRAMES, KEY_EVERY, START_US = 46, 5, 1_533_151_603_000_000

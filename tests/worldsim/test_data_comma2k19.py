@@ -12,11 +12,11 @@ from tests.worldsim.nuscenes_scenes import quaternion
 from tests.worldsim.real_data import REAL, needs
 from tests.worldsim.reference_drives import reference_drive
 from tests.worldsim.test_data_video import write_video
-from worldsim.data.comma2k19 import MOST_WHEEL_DEG, can_signals, frame_times, open_segments, pose_track
-from worldsim.data.ego_motion import Signal, dead_reckoned, drive
-from worldsim.data.faults import Faults
-from worldsim.data.prepare import prepare
-from worldsim.data.recording import Cut
+from worldsim.data.logs.comma2k19 import MOST_WHEEL_DEG, can_signals, frame_times, open_segments, pose_track
+from worldsim.data.logs.ego_motion import Signal, dead_reckoned, drive
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.prepare import prepare
+from worldsim.data.logs.recording import Cut
 from worldsim.data.store import EpisodeStore
 from worldsim.types import Episode
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
-from worldsim.data.donkeycar import LAG_RECORDS, RECORD_RATE_HZ, open_tub
-from worldsim.data.picture import crop_resize
-from worldsim.data.prepare import PrepareConfig, prepare, run
+from worldsim.data.logs.donkeycar import LAG_RECORDS, RECORD_RATE_HZ, open_tub
+from worldsim.data.logs.picture import crop_resize
+from worldsim.data.logs.prepare import PrepareConfig, prepare, run
 from worldsim.data.store import EpisodeStore
 from worldsim.types import Episode
 

@@ -13,10 +13,10 @@ import pytest
 
 from tests.worldsim.reference_drives import reference_drive
 from tests.worldsim.test_data_video import write_video
-from worldsim.data.faults import Faults
-from worldsim.data.lerobot import LeRobotOptions, known_columns, open_lerobot, parse_column
-from worldsim.data.prepare import prepare
-from worldsim.data.recording import Cut
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.lerobot import LeRobotOptions, known_columns, open_lerobot, parse_column
+from worldsim.data.logs.prepare import prepare
+from worldsim.data.logs.recording import Cut
 from worldsim.data.store import EpisodeStore
 from worldsim.types import Episode
 

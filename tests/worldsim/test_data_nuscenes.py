@@ -18,14 +18,14 @@ import pytest
 from envs import kinematics
 from envs.reference.camera.projection import rotation
 from tests.worldsim.nuscenes_scenes import CAMERAS, FRAMES, LATE_US, Truth, quaternion, write_nuscenes
-from worldsim.data import recording
-from worldsim.data import rotation as quaternions
-from worldsim.data.faults import Faults
-from worldsim.data.nuscenes.loader import NuScenesOptions, open_nuscenes
-from worldsim.data.nuscenes.scenes import local_time
-from worldsim.data.nuscenes.traffic import LENGTH_M
-from worldsim.data.prepare import prepare
-from worldsim.data.recording import Cut
+from worldsim.data.logs import recording
+from worldsim.data.logs import rotation as quaternions
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.nuscenes.loader import NuScenesOptions, open_nuscenes
+from worldsim.data.logs.nuscenes.scenes import local_time
+from worldsim.data.logs.nuscenes.traffic import LENGTH_M
+from worldsim.data.logs.prepare import prepare
+from worldsim.data.logs.recording import Cut
 from worldsim.data.store import EpisodeStore
 from worldsim.types import LABEL_FIELDS, CameraSpec, Episode
 
@@ -91,7 +91,7 @@ def test_pictures_and_cameras_are_those_of_the_reference(written: Any, prepared:
 
 
 def recording_size(frame: np.ndarray) -> np.ndarray:
-    from worldsim.data.picture import crop_resize
+    from worldsim.data.logs.picture import crop_resize
 
     return crop_resize(frame, (64, 128))
 

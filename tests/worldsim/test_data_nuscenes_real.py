@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from tests.worldsim.real_data import REAL, needs
-from worldsim.data.ego_motion import dead_reckoned, drive, pose_signal, relative
-from worldsim.data.faults import Faults
-from worldsim.data.nuscenes.canbus import can_signals
-from worldsim.data.nuscenes.loader import NuScenesOptions, open_nuscenes
-from worldsim.data.nuscenes.scenes import CAMERAS, SceneReader
-from worldsim.data.nuscenes.tables import open_tables
-from worldsim.data.recording import Cut
-from worldsim.data.rotation import yaw
+from worldsim.data.logs.ego_motion import dead_reckoned, drive, pose_signal, relative
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.nuscenes.canbus import can_signals
+from worldsim.data.logs.nuscenes.loader import NuScenesOptions, open_nuscenes
+from worldsim.data.logs.nuscenes.scenes import CAMERAS, SceneReader
+from worldsim.data.logs.nuscenes.tables import open_tables
+from worldsim.data.logs.recording import Cut
+from worldsim.data.logs.rotation import yaw
 
 pytest.importorskip("nuscenes", reason="reading nuScenes needs the extra `nuscenes`")
 CAN, SAMPLE = REAL / "nuscenes_scene0103_canbus", REAL / "nuscenes_one_sample"

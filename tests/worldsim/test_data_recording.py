@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worldsim.data.ego_motion import Drive, Signal, absurd, dead_reckoned, drive, pose_signal
-from worldsim.data.faults import Faults
-from worldsim.data.logs import Log, Part
-from worldsim.data.prepare import SOURCES, PrepareConfig, prepare
-from worldsim.data.recording import Cut, Pictures, Recording, episodes, pick
+from worldsim.data.logs.ego_motion import Drive, Signal, absurd, dead_reckoned, drive, pose_signal
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.prepare import SOURCES, PrepareConfig, prepare
+from worldsim.data.logs.recording import Cut, Pictures, Recording, episodes, pick
 from worldsim.data.store import EpisodeStore
 from worldsim.types import Episode, FrameArray
 

@@ -12,14 +12,14 @@ import pytest
 
 from tests.worldsim.real_data import REAL, needs
 from tests.worldsim.reference_drives import reference_drive
-from worldsim.data.donkeycar import open_tub
-from worldsim.data.faults import Faults
-from worldsim.data.film import Film
-from worldsim.data.plain_video import VideoOptions, open_videos
-from worldsim.data.prepare import prepare
-from worldsim.data.recording import Cut, held_out_parts
+from worldsim.data.logs.donkeycar import open_tub
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.film import Film
+from worldsim.data.logs.plain_video import VideoOptions, open_videos
+from worldsim.data.logs.prepare import prepare
+from worldsim.data.logs.recording import Cut, held_out_parts
+from worldsim.data.logs.visual_motion import Lens, estimate
 from worldsim.data.store import EpisodeStore
-from worldsim.data.visual_motion import Lens, estimate
 from worldsim.types import Episode, FrameArray
 
 CUT = Cut(10.0, (64, 128), 200)

@@ -8,8 +8,8 @@ PREPARE = Command(
     "prepare",
     summary="turn a real driving log into a folder of episodes",
     example="path=tub.tar.gz out=data/tub",
-    config="worldsim.data.prepare:PrepareConfig",
-    run="worldsim.data.prepare:run",
+    config="worldsim.data.logs.prepare:PrepareConfig",
+    run="worldsim.data.logs.prepare:run",
     place=20,
 )
 

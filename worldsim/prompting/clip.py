@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.data.film import Film
-from worldsim.data.picture import crop_resize
+from worldsim.data.logs.film import Film
+from worldsim.data.logs.picture import crop_resize
 from worldsim.data.store import EpisodeStore
 from worldsim.evaluation.rollouts import fitted
 from worldsim.prompting.motion import turned_around

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from worldsim.data.faults import Faults
+from worldsim.data.logs.faults import Faults
 from worldsim.types import Episode
 
 

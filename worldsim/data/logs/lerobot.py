@@ -29,13 +29,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worldsim.data.ego_motion import Array, Signal, pose_signal
-from worldsim.data.faults import Faults
-from worldsim.data.film import Film
 from worldsim.data.layout import VIDEO_PATH, read_info
-from worldsim.data.logs import Log, Part
-from worldsim.data.picture import crop_resize
-from worldsim.data.recording import Cut, Pictures, Recording, episodes
+from worldsim.data.logs.ego_motion import Array, Signal, pose_signal
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.film import Film
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.picture import crop_resize
+from worldsim.data.logs.recording import Cut, Pictures, Recording, episodes
 from worldsim.errors import choose, nearest
 from worldsim.schema import option
 from worldsim.types import EGO_FIELDS, Episode, FrameArray

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from worldsim.data.ego_motion import Array, Signal, pose_signal
-from worldsim.data.faults import Faults
-from worldsim.data.film import Film
-from worldsim.data.logs import Log, Part
-from worldsim.data.picture import crop_camera, crop_resize
-from worldsim.data.recording import Cut, Pictures, Recording, episodes, held_out_parts
-from worldsim.data.rotation import matrix
+from worldsim.data.logs.ego_motion import Array, Signal, pose_signal
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.film import Film
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.picture import crop_camera, crop_resize
+from worldsim.data.logs.recording import Cut, Pictures, Recording, episodes, held_out_parts
+from worldsim.data.logs.rotation import matrix
 from worldsim.types import CameraSpec, Episode, FrameArray
 
 FRAME_RATE_HZ = 20.0

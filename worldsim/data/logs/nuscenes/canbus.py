@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from worldsim.data.ego_motion import MOST_SPEED_MPS, Signal
-from worldsim.data.faults import Faults
-from worldsim.data.nuscenes.tables import can_messages
+from worldsim.data.logs.ego_motion import MOST_SPEED_MPS, Signal
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.nuscenes.tables import can_messages
 
 MOST_WHEEL_RAD = 7.7
 """Steering wheel angle of full steering: the largest that the devkit documents for the Renault Zoe."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from worldsim.data.ego_motion import Array
+from worldsim.data.logs.ego_motion import Array
 
 RESOLUTION_M = 0.5
 NEAR_M = 3.0  # farther from any centre the ego is in no lane

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from worldsim.data.ego_motion import Array, Drive, Signal, pose_signal
-from worldsim.data.faults import Faults
-from worldsim.data.nuscenes.canbus import can_signals
-from worldsim.data.nuscenes.lanes import Lanes, lane_labels
-from worldsim.data.nuscenes.tables import Row
-from worldsim.data.nuscenes.traffic import AXLE_TO_CENTRE_M, read_annotations, traffic
-from worldsim.data.picture import crop_camera, read_picture
-from worldsim.data.recording import Labelled, Pictures, Recording
-from worldsim.data.rotation import mounting, yaw
+from worldsim.data.logs.ego_motion import Array, Drive, Signal, pose_signal
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.nuscenes.canbus import can_signals
+from worldsim.data.logs.nuscenes.lanes import Lanes, lane_labels
+from worldsim.data.logs.nuscenes.tables import Row
+from worldsim.data.logs.nuscenes.traffic import AXLE_TO_CENTRE_M, read_annotations, traffic
+from worldsim.data.logs.picture import crop_camera, read_picture
+from worldsim.data.logs.recording import Labelled, Pictures, Recording
+from worldsim.data.logs.rotation import mounting, yaw
 from worldsim.types import LABEL_FIELDS, CameraSpec, FrameArray, SceneFields
 
 CAMERAS = ("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_FRONT_RIGHT", "CAM_BACK", "CAM_BACK_LEFT", "CAM_BACK_RIGHT")

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from worldsim.data.faults import Faults
-from worldsim.data.logs import Log, Part
-from worldsim.data.nuscenes.lanes import Lanes, read_lanes
-from worldsim.data.nuscenes.scenes import CAMERAS, SceneReader
-from worldsim.data.nuscenes.tables import Row, official_splits, open_map, open_tables
-from worldsim.data.recording import Cut, episodes
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.nuscenes.lanes import Lanes, read_lanes
+from worldsim.data.logs.nuscenes.scenes import CAMERAS, SceneReader
+from worldsim.data.logs.nuscenes.tables import Row, official_splits, open_map, open_tables
+from worldsim.data.logs.recording import Cut, episodes
 from worldsim.errors import choose
 from worldsim.schema import option
 from worldsim.types import Episode

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from worldsim.data.ego_motion import Array, Signal, pose_signal
-from worldsim.data.rotation import yaw
+from worldsim.data.logs.ego_motion import Array, Signal, pose_signal
+from worldsim.data.logs.rotation import yaw
 from worldsim.types import LEAD_RANGE_M
 
 LENGTH_M, WIDTH_M = 4.084, 1.730

@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from worldsim.data.faults import Faults
-from worldsim.data.logs import Log, Part
-from worldsim.data.picture import read_picture
-from worldsim.data.recording import Cut
-from worldsim.data.tub_files import TubFiles, open_files
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.picture import read_picture
+from worldsim.data.logs.recording import Cut
+from worldsim.data.logs.tub_files import TubFiles, open_files
 from worldsim.types import COMMANDS, LABEL_FIELDS, Episode, FloatArray, FrameArray, SceneFields
 
 RECORD_RATE_HZ = 20.0

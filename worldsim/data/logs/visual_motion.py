@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from worldsim.data.ego_motion import Array, Drive
+from worldsim.data.logs.ego_motion import Array, Drive
 from worldsim.types import EGO_FIELDS
 
 Grey = npt.NDArray[np.uint8]

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from worldsim.data.ego_motion import Array, Drive, Signal, absurd, drive
-from worldsim.data.faults import Faults
+from worldsim.data.logs.ego_motion import Array, Drive, Signal, absurd, drive
+from worldsim.data.logs.faults import Faults
 from worldsim.types import COMMANDS, LABEL_FIELDS, CameraSpec, Episode, FloatArray, FrameArray, SceneFields
 
 RATE_SLACK = 0.05

@@ -1,7 +1,7 @@
 """Plain video files as episodes: pictures without a log.
 
 The motion is unknown, which a world learns from as "no action", or is estimated from the pictures where that is sure
-(worldsim/data/visual_motion.py), and then marked as estimated in `source`. Of each file the last part is held out, with
+(`visual_motion.py` beside this), and then marked as estimated in `source`. Of each file the last part is held out, with
 a gap before it that belongs to neither split. A folder within the one that was named gives its videos their scenario.
 """
 
@@ -16,13 +16,13 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from worldsim.data.ego_motion import Array, Drive
-from worldsim.data.faults import Faults
-from worldsim.data.film import SUFFIXES, Film
-from worldsim.data.logs import Log, Part
-from worldsim.data.picture import crop_resize, middle
-from worldsim.data.recording import Cut, Pictures, Recording, episodes, held_out_parts
-from worldsim.data.visual_motion import ROWS, Grey, Lens, estimate
+from worldsim.data.logs.ego_motion import Array, Drive
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.film import SUFFIXES, Film
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.picture import crop_resize, middle
+from worldsim.data.logs.recording import Cut, Pictures, Recording, episodes, held_out_parts
+from worldsim.data.logs.visual_motion import ROWS, Grey, Lens, estimate
 from worldsim.schema import option
 from worldsim.types import Episode, FrameArray
 

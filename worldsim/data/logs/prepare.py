@@ -17,15 +17,15 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from worldsim.data import donkeycar
-from worldsim.data.comma2k19 import open_segments
-from worldsim.data.faults import Faults
 from worldsim.data.finalize import finalize
-from worldsim.data.lerobot import LeRobotOptions, open_lerobot
-from worldsim.data.logs import Log, Part
-from worldsim.data.nuscenes.loader import NuScenesOptions, open_nuscenes
-from worldsim.data.plain_video import VideoOptions, open_videos
-from worldsim.data.recording import Cut
+from worldsim.data.logs import donkeycar
+from worldsim.data.logs.comma2k19 import open_segments
+from worldsim.data.logs.faults import Faults
+from worldsim.data.logs.lerobot import LeRobotOptions, open_lerobot
+from worldsim.data.logs.log import Log, Part
+from worldsim.data.logs.nuscenes.loader import NuScenesOptions, open_nuscenes
+from worldsim.data.logs.plain_video import VideoOptions, open_videos
+from worldsim.data.logs.recording import Cut
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
 from worldsim.errors import choose
