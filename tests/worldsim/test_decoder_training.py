@@ -63,6 +63,7 @@ def test_nothing_but_the_decoder_changes(made: Path, tmp_path: Path) -> None:
     assert len(StartBank.load(tmp_path / "run/world", after)) == len(StartBank.load(made / "world", before))
     card = read_card(tmp_path / "run/world")
     assert card.command.startswith("made by hand\nworldsim train-decoder ")
+    assert "drawn.frames=8" in card.command and "decoder_rate" not in card.command
     assert card.metrics["decoder: psnr_db"] == pytest.approx(result.metrics["psnr_db"])
     assert result.metrics["drawn_sharpness_ratio"] > 0 and result.metrics["drawn_distance"] >= 0
 
@@ -87,6 +88,16 @@ def test_drives_that_are_too_short_are_named(made: Path, tmp_path: Path) -> None
         train_decoder(config(made, tmp_path / "run", horizon=30))
     with pytest.raises(ValueError, match="every <= horizon"):
         DrawnConfig(horizon=2, every=3)
+
+
+def test_further_folders_are_learned_from(made: Path, tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "short", fps=10.0)
+    for index, split in enumerate(("train", "val")):
+        writer.write(episode(index, split, height=64), index)
+    alone = replace(config(made, tmp_path / "run", 1), data=str(tmp_path / "short"))
+    with pytest.raises(ValueError, match="at least 16 frames"):
+        train_decoder(alone)
+    assert train_decoder(replace(alone, also=[str(made / "road")])).step == 1
 
 
 def test_what_is_drawn_follows_from_the_seed_and_stays_within_bounds() -> None:

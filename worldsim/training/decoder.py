@@ -13,8 +13,10 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +72,8 @@ class TrainDecoderConfig:
     """Everything the command takes. The world that comes of it lies in ``loop.out``/world, with its starts."""
 
     world: str = "runs/dynamics/world"  # a name that ships, or a folder
-    data: str = "data/road"  # folder of episodes; validation uses its split "val" alone
+    data: str = "data/road"  # folder of episodes; the splits "val" are what validation uses
+    also: list[str] = field(default_factory=list)  # further folders
     drawn: DrawnConfig = field(default_factory=DrawnConfig)
     loss: DecoderLoss = field(default_factory=DecoderLoss)
     loop: LoopConfig = field(default_factory=_loop_defaults)
@@ -100,10 +103,15 @@ def train_decoder(config: TrainDecoderConfig) -> LoopResult:
     check_device(config.device)
     world = load_world(config.world, config.device)
     before = copy.deepcopy(world.tokenizer)
-    train = _read(config, world, "train")
-    held_out = _read(config, world, "val")
+    train = _read(config, "train")
+    held_out = _read(config, "val")
     out = Path(config.loop.out)
-    made_by = {"world": world_hash(config.world), "drawn": asdict(config.drawn), "seed": config.loop.seed}
+    made_by = {
+        "world": world_hash(config.world),
+        "data": [config.data, *config.also],
+        "drawn": asdict(config.drawn),
+        "seed": config.loop.seed,
+    }
     drawn = DrawnFrames.load(out, made_by)
     if drawn is None:
         drawn = _drawn(config, world, train, config.drawn, "drawing what to learn from")
@@ -194,21 +202,23 @@ def _optimizers(config: TrainDecoderConfig, model: DecoderAndCritic) -> list[tor
     ]
 
 
-def _read(config: TrainDecoderConfig, world: WorldModel, split: str) -> list[Episode]:
+def _read(config: TrainDecoderConfig, split: str) -> list[Episode]:
     """The episodes of one split, until there are as many frames as may be in memory."""
-    store = EpisodeStore(Encoding.parse(config.data).folder)
-    records, total = [], 0
-    for record in store.select(split=split):
-        if total + record.length > config.max_frames:
-            logger.warning("%s: stopped reading at %d frames; raise max_frames to use more", store.root, total)
-            break
-        records.append(record)
-        total += record.length
-    bar = tqdm(
-        store.iterate(records, on_error="skip"), desc=f"reading {split}", unit=" episodes", total=len(records),
-        disable=not config.loop.progress,
-    )  # fmt: skip
-    return [episode for _, episode in bar]
+    total, read = 0, list[Episode]()
+    for folder in (config.data, *config.also):
+        store = EpisodeStore(Encoding.parse(folder).folder)
+        records = store.select(split=split)
+        bar = tqdm(
+            store.iterate(records, on_error="skip"), desc=f"reading {split} of {folder}", unit=" episodes",
+            total=len(records), disable=not config.loop.progress,
+        )  # fmt: skip
+        for _, episode in bar:
+            if total + len(episode) > config.max_frames:
+                logger.warning("stopped reading %s at %d frames; raise max_frames to use more", folder, total)
+                return read
+            total += len(episode)
+            read.append(episode)
+    return read
 
 
 def _bank(episodes: list[Episode], world: WorldModel, config: TrainDecoderConfig) -> FrameBank:
@@ -230,10 +240,7 @@ def _drawn(
 
 def _save(config: TrainDecoderConfig, world: WorldModel, figures: dict[str, float]) -> None:
     card = read_card(config.world)
-    command = (
-        f"worldsim train-decoder world={config.world} data={config.data} loop.minutes={config.loop.minutes:g} "
-        f"drawn.frames={config.drawn.frames} batch={config.batch} loop.seed={config.loop.seed}"
-    )
+    command = " ".join(["worldsim train-decoder", *_changed(asdict(config), asdict(TrainDecoderConfig()))])
     folder = Path(config.loop.out) / "world"
     metrics = card.metrics | {f"decoder: {name}": value for name, value in figures.items()}
     save_world(folder, world, replace(card, command=f"{card.command}\n{command}".strip(), metrics=metrics))
@@ -241,3 +248,12 @@ def _save(config: TrainDecoderConfig, world: WorldModel, figures: dict[str, floa
     if starts.is_file():
         with atomic_path(folder / STARTS) as temporary:
             shutil.copyfile(starts, temporary)
+
+
+def _changed(settings: dict[str, Any], defaults: dict[str, Any], within: str = "") -> Iterator[str]:
+    """What of ``settings`` is not as by default, as the command takes it."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _changed(value, defaults[name], f"{within}{name}.")
+        elif value != defaults[name]:
+            yield f"{within}{name}={value}".replace(" ", "").replace("'", "")
