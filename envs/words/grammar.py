@@ -217,7 +217,7 @@ def _clock(found: list[Piece]) -> Piece | None:
 
 
 def _hour(found: list[Piece]) -> Piece | None:
-    """ "20:30"."""
+    """ "20:30", 23时."""
     hour = _clock([found[0], found[0].of("clock", "hours")])
     return None if hour is None else _all(found, hour.kind, hour.value)
 
@@ -242,6 +242,12 @@ def _lanes(found: list[Piece]) -> Piece | None:
     halves = 2 if _has(found, "both_ways") else 1
     lanes = tuple(int(each) // halves for each in possible(number) if each % halves == 0)
     return _all(found, "lanes", lanes) if lanes and 0 not in lanes else None
+
+
+def _other_lanes(found: list[Piece]) -> list[Piece]:
+    """ "not two lanes but three"."""
+    lanes = _lanes([found[-1]])
+    return found if lanes is None else [*found[:-1], lanes]
 
 
 def _level(found: list[Piece]) -> Piece | None:
@@ -352,6 +358,7 @@ _RULES = [
     _rule("ordinal number (?=vehicle|lead|person)", lambda found: found[0].of("stop")),
     _rule("time_of_day? number clock", _clock),
     _rule("at number at? time_of_day", _clock),
+    _rule("number during", _hour),
     _rule("number? length", _listed_length),
     _rule("speed_of colon? (number|amount)? unit", _length),
     _rule("speed_of colon? number (?!unit)", _speed),
@@ -374,6 +381,7 @@ _RULES = [
     _rule("at becomes", _time),
     _rule("(both_ways number|number) lane_word", _lanes),
     _rule("lane_word colon? number (?!unit|lane_word|vehicle|vehicles|person)", _lanes),
+    _rule("lanes comma? but number (?!unit|vehicle|vehicles|person|scale)", _other_lanes),
     _rule("manner scope? (?=vehicles|vehicle|traffic_word)", lambda found: _all(found, "drivers", found[0].value)),
     _rule("amount scope? traffic_word", _level),
     _rule("traffic_word colon? amount", _level),

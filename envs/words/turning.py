@@ -15,6 +15,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     verbs = [*ends, *clause.of("turn", "start")]
     if clause.of("not") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
+    if clause.link == "before" and _only_dated(clause):
+        return _lasts(clause, book), []
     if ends and not named and not becoming:
         return _it_ends(clause, ends, book)
     if not (becoming or (named and (verbs or _is_later(clause, led)))):
@@ -49,6 +51,19 @@ def _is_later(clause: Clause, led: bool) -> bool:
     alone = len(clause.of("length", *TURNING)) == len(clause.pieces)  # "5 s fog", and not "30 s of foggy highway"
     dated = bool(clause.of("moment")) or (bool(clause.of("length")) and alone)
     return dated or led or clause.link in ("next", "later", "before", "pre")
+
+
+def _only_dated(clause: Clause) -> bool:
+    return bool(clause.pieces) and all(piece.kind in ("moment", "length", "at") for piece in clause.pieces)
+
+
+def _lasts(clause: Clause, book: Book) -> list[Mention]:
+    """ "It rains until second 15": the weather of the clause before ends, and what is told next comes after that."""
+    before = book.told[-1] if book.told else None
+    if before is None or before.mentions or not before.clause.of("weather"):
+        return []
+    clause.opener = None
+    return [Mention("weather", [], to="clear")]
 
 
 def _it_ends(clause: Clause, ends: list[Piece], book: Book) -> tuple[list[Mention], list[Piece]]:

@@ -231,6 +231,28 @@ def test_no_word_of_weight_is_dropped() -> None:
                 assert any(each.start <= piece.start < each.end for each in entries), (text, piece)
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("not two lanes but three, motorway", {"lanes": 3, "road": "highway"}),
+        ("约23时，大雨", {"time_of_day": "night", "weather": "rain"}),
+        ("今晨大雾笼罩高速", {"time_of_day": "day", "weather": "fog", "road": "highway"}),
+        ("can i get snow and a roundabout", {"weather": "snow", "road": "roundabout"}),
+        ("大雨，我们堵在高速上", {"weather": "rain", "road": "highway", "traffic": "heavy"}),
+    ],
+)
+def test_turns_of_phrase(text: str, asked: dict[str, Any]) -> None:
+    wish = read(text)
+    assert {key: wish.asked.get(key) for key in asked} == asked and not wish.events
+
+
+def test_until_ends_the_weather_and_what_comes_then_comes_after() -> None:
+    first, second = read("Fog until 12 s, then a truck cuts in.").events
+    assert (first.kind, first.to, first.at_s) == ("weather", "clear", 12.0)
+    assert second.kind == "cut_in" and second.at_s is not None and second.at_s > 12.0
+    assert [event.kind for event in read("Rain; a car brakes before 10 s.").events] == ["lead_brakes"]
+
+
 def test_who_crossed_is_not_who_brakes() -> None:
     """A person is no vehicle, whoever the next clause is about."""
     events = read("A child crosses from the right in eight seconds, brake!").events
