@@ -48,7 +48,8 @@ world: $(VENV)/installed-world
 	$(BIN)/worldsim train-tokenizer preset=small data=data/road loop.out=runs/tokenizer loop.minutes=35 loss.vehicle=7
 	$(BIN)/worldsim encode data=data/road tokenizer=runs/tokenizer
 	$(BIN)/worldsim train-dynamics preset=small data=data/road tokenizer=runs/tokenizer loop.out=runs/dynamics
-	$(BIN)/worldsim release world=runs/dynamics/world data=data/road name=road
+	$(BIN)/worldsim train-decoder world=runs/dynamics/world data=data/road loop.out=runs/decoder
+	$(BIN)/worldsim release world=runs/decoder/world data=data/road name=road
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

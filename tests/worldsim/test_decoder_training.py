@@ -68,6 +68,17 @@ def test_nothing_but_the_decoder_changes(made: Path, tmp_path: Path) -> None:
     assert result.metrics["drawn_sharpness_ratio"] > 0 and result.metrics["drawn_distance"] >= 0
 
 
+def test_part_of_the_way_is_between_before_and_after(made: Path, tmp_path: Path) -> None:
+    for name, keep in (("half", 0.5), ("all", 1.0)):
+        train_decoder(replace(config(made, tmp_path / name), keep=keep))
+    worlds = (load_world(folder) for folder in (made / "world", tmp_path / "half/world", tmp_path / "all/world"))
+    before, half, after = (dict(world.tokenizer.decoder.named_parameters()) for world in worlds)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.allclose(half[name], (before[name] + after[name]) / 2, atol=1e-6) for name in before)
+    with pytest.raises(ValueError, match="keep: expected a share"):
+        TrainDecoderConfig(keep=0.0)
+
+
 def test_resumed_in_the_middle_equals_uninterrupted(made: Path, tmp_path: Path) -> None:
     for out, budgets in (("whole", [4]), ("cut", [2, 4])):
         for steps in budgets:

@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 
 def _loop_defaults() -> LoopConfig:
-    return LoopConfig(out="runs/decoder", minutes=45.0, clip_norm=0.0, validate_every_s=300.0)
+    return LoopConfig(out="runs/decoder", minutes=20.0, clip_norm=0.0, validate_every_s=300.0)
 
 
 @dataclass
@@ -61,10 +61,10 @@ class DecoderLoss:
     """Weights of the terms of the decoder's loss."""
 
     truth: LossConfig = field(default_factory=LossConfig)  # of true frames: pixels, edges, vehicles
-    look: float = 0.05  # looking true to the critic
-    features: float = 0.1  # as the critic sees true frames, so should the decoded ones be
+    look: float = 0.1  # looking true to the critic
+    features: float = 0.3  # as the critic sees true frames, so should the decoded ones be
     coarse: float = 2.0  # of drawn frames: averages of 8 x 8 pixels stay as they were before this training
-    smooth: float = 1.0  # how steady the critic must be
+    smooth: float = 0.1  # how steady the critic must be
 
 
 @dataclass
@@ -77,13 +77,18 @@ class TrainDecoderConfig:
     drawn: DrawnConfig = field(default_factory=DrawnConfig)
     loss: DecoderLoss = field(default_factory=DecoderLoss)
     loop: LoopConfig = field(default_factory=_loop_defaults)
+    keep: float = 0.7  # of what was trained; the rest of each weight stays as before
     batch: int = 16  # pictures a step, half of them drawn by the world
     decoder_rate: float = 1e-4
-    critic_rate: float = 2e-4
+    critic_rate: float = 7e-4
     precision: str = "auto"
     device: str = "cpu"  # cpu, cuda, cuda:1, ...
     max_frames: int = 40_000  # in memory; at 64x128 a frame takes 25 kB
     validation_frames: int = 192
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.keep <= 1.0:
+            raise ValueError(f"keep: expected a share above 0 and of at most 1, got {self.keep}")
 
 
 class DecoderAndCritic(nn.Module):
@@ -128,7 +133,7 @@ def train_decoder(config: TrainDecoderConfig) -> LoopResult:
     def validate(current: TrainState) -> dict[str, float]:
         assert isinstance(current.evaluated, DecoderAndCritic)
         kept = copy.deepcopy(world)
-        kept.tokenizer.decoder.load_state_dict(current.evaluated.decoder.state_dict())
+        blend(kept.tokenizer.decoder, before.decoder, current.evaluated.decoder, config.keep)
         figures = decoder_figures(kept.tokenizer, unseen, checks, config.validation_frames)
         _save(config, kept.requires_grad_(False), figures)
         return figures
@@ -137,6 +142,17 @@ def train_decoder(config: TrainDecoderConfig) -> LoopResult:
     logger.info("before: %s", ", ".join(f"{name} {value:.3f}" for name, value in first.items()))
     step = _step_function(config, model, world.tokenizer, before, bank, drawn, state, dtype)
     return run_loop(step, state, config.loop, validate)
+
+
+@torch.no_grad()
+def blend(decoder: nn.Module, before: nn.Module, after: nn.Module, share: float) -> None:
+    """Give ``decoder`` weights between those of two others, ``share`` of the way.
+
+    What a critic taught is edges and, further on, artefacts; part of the way keeps most of the former (network
+    interpolation, Wang et al. 2018, "ESRGAN", section 3.4).
+    """
+    for weight, old, new in zip(decoder.parameters(), before.parameters(), after.parameters(), strict=True):
+        weight.copy_(old.lerp(new, share))
 
 
 @torch.no_grad()

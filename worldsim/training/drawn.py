@@ -30,9 +30,9 @@ FILE_NAME = "drawn.safetensors"
 class DrawnConfig:
     """Which frames a world draws for its decoder to learn from."""
 
-    frames: int = 8_000
-    horizon: int = 30  # frames that are drawn after those that were seen
-    every: int = 2  # of the drawn frames every so-manieth is kept
+    frames: int = 6_000
+    horizon: int = 8  # frames that are drawn after those that were seen
+    every: int = 1  # of the drawn frames every so-manieth is kept
     passes: list[int] = field(default_factory=lambda: [1, 2, 4])  # sampling passes, in turn
     batch: int = 16  # drives at a time
 
