@@ -4,14 +4,13 @@ from worldsim.tokenizer.autoencoder import Tokenizer, frames_from_images, images
 from worldsim.tokenizer.checkpoint import load_tokenizer, save_tokenizer, tokenizer_hash
 from worldsim.tokenizer.config import TokenizerConfig
 from worldsim.tokenizer.losses import LossConfig, reconstruction_loss, vehicle_weights
-from worldsim.tokenizer.measure import gradient_energy, latent_figures, measure
+from worldsim.tokenizer.measure import latent_figures, measure
 
 __all__ = [
     "LossConfig",
     "Tokenizer",
     "TokenizerConfig",
     "frames_from_images",
-    "gradient_energy",
     "images_from_frames",
     "latent_figures",
     "load_tokenizer",

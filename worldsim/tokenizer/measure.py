@@ -53,7 +53,7 @@ def _picture_figures(frames: FrameArray, copies: FrameArray, boxes: Sequence[Flo
     square = (frames.astype(np.float32) - copies) ** 2
     figures = {
         "psnr_db": float(np.mean(_psnr(square.mean((1, 2, 3))))),
-        "sharpness_ratio": gradient_energy(copies) / max(gradient_energy(frames), 1e-9),
+        "sharpness_ratio": _gradient_energy(copies) / max(_gradient_energy(frames), 1e-9),
     }
     for name, most in (("vehicle_psnr_db", np.inf), ("small_vehicle_psnr_db", SMALL_VEHICLE_PX)):
         inside = [_inside(rows, square.shape[1:3], most) for rows in boxes]
@@ -67,8 +67,7 @@ def _psnr(mean_square: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return 10.0 * np.log10(255.0**2 / np.maximum(mean_square, 1e-6))
 
 
-def gradient_energy(frames: FrameArray) -> float:
-    """Mean squared difference between neighbours, along rows and along columns, of frames (b, h, w, 3) uint8."""
+def _gradient_energy(frames: FrameArray) -> float:
     values = frames.astype(np.float32)
     return float((np.diff(values, axis=1) ** 2).mean() + (np.diff(values, axis=2) ** 2).mean())
 

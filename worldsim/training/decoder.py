@@ -29,12 +29,12 @@ from worldsim.data.encoding import Encoding
 from worldsim.data.store import EpisodeStore
 from worldsim.device import check_device
 from worldsim.engine.starts import FILE_NAME as STARTS
+from worldsim.evaluation.metrics import sharpness_ratio
 from worldsim.evaluation.perceptual import perceptual_distance
 from worldsim.storage import atomic_path
 from worldsim.tokenizer import (
     LossConfig,
     Tokenizer,
-    gradient_energy,
     images_from_frames,
     measure,
     reconstruction_loss,
@@ -165,7 +165,7 @@ def decoder_figures(tokenizer: Tokenizer, drawn: DrawnFrames, held_out: FrameBan
     return {
         "drawn_distance": float(np.mean(distance(pictures, true))),
         "distance": float(np.mean(distance(tokenizer.decode(tokenizer.encode(frames)).cpu().numpy(), frames))),
-        "drawn_sharpness_ratio": gradient_energy(pictures) / gradient_energy(true),
+        "drawn_sharpness_ratio": sharpness_ratio(pictures, true),
         **{name: figures[name] for name in ("psnr_db", "sharpness_ratio", "vehicle_psnr_db") if name in figures},
     }
 
