@@ -244,12 +244,6 @@ def _lanes(found: list[Piece]) -> Piece | None:
     return _all(found, "lanes", lanes) if lanes and 0 not in lanes else None
 
 
-def _other_lanes(found: list[Piece]) -> list[Piece]:
-    """ "not two lanes but three"."""
-    lanes = _lanes([found[-1]])
-    return found if lanes is None else [*found[:-1], lanes]
-
-
 def _level(found: list[Piece]) -> Piece | None:
     """ "heavy traffic", "traffic is light"; vehicles that stand or crawl are heavy traffic."""
     amount, motion, number = _of(found, "amount"), _of(found, "motion"), _of(found, "number")
@@ -381,7 +375,7 @@ _RULES = [
     _rule("at becomes", _time),
     _rule("(both_ways number|number) lane_word", _lanes),
     _rule("lane_word colon? number (?!unit|lane_word|vehicle|vehicles|person)", _lanes),
-    _rule("lanes comma? but number (?!unit|vehicle|vehicles|person|scale)", _other_lanes),
+    _rule("(?:(?<=lanes but)|(?<=lanes comma but)) number (?!unit|vehicle|vehicles|person|scale)", _lanes),
     _rule("manner scope? (?=vehicles|vehicle|traffic_word)", lambda found: _all(found, "drivers", found[0].value)),
     _rule("amount scope? traffic_word", _level),
     _rule("traffic_word colon? amount", _level),
