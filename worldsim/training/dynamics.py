@@ -38,6 +38,7 @@ from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, sta
 from worldsim.training.mixture import Buckets
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
+from worldsim.training.rolled import RolledClips, RolledConfig
 from worldsim.training.state import TrainState, holds_state
 from worldsim.types import FRAME_RATE_HZ, Episode
 from worldsim.views import Views
@@ -76,6 +77,7 @@ class TrainDynamicsConfig:
     tokenizer: str = "runs/tokenizer"
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    rolled: RolledConfig = field(default_factory=RolledConfig)
     ego_warp: EgoWarpConfig = field(default_factory=EgoWarpConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
@@ -136,7 +138,7 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         save_world(Path(config.loop.out) / "world", world, card)
         return figures
 
-    return run_loop(_step_function(config, dynamics, batches, state, dtype), state, config.loop, validate)
+    return run_loop(_step_function(config, dynamics, batches, state, dtype, tokenizer), state, config.loop, validate)
 
 
 def take_weights(dynamics: Dynamics, scale: LatentScale, world: WorldModel, tokenizer: Tokenizer, data: str) -> None:
@@ -295,15 +297,34 @@ def held_out_loss(dynamics: Dynamics, source: ClipSource, config: TrainDynamicsC
 
 
 def _step_function(
-    config: TrainDynamicsConfig, dynamics: Dynamics, source: Buckets[ClipSource], state: TrainState, dtype: torch.dtype
+    config: TrainDynamicsConfig,
+    dynamics: Dynamics,
+    source: Buckets[ClipSource],
+    state: TrainState,
+    dtype: torch.dtype,
+    tokenizer: Tokenizer,
 ) -> StepFn:
-    def step(number: int) -> tuple[Tensor, dict[str, float]]:
+    rolled = RolledClips(config.rolled, source.mixtures[0][1], config.loop.seed)
+
+    def roll(number: int) -> None:
+        assert isinstance(state.evaluated, Dynamics)
+        with autocast(dtype, config.device):
+            rolled.roll(assemble(state.evaluated, tokenizer, source.main.scale).to(config.device), number)
+
+    def clips(number: int, mature: bool) -> tuple[Views, ClipBatch, Tensor | None]:
+        if mature and np.random.default_rng((config.loop.seed, number, 0)).random() < config.rolled.share:
+            if rolled.due(number):
+                roll(number)
+            return source.main.views, *rolled.draw(number)
         shape = config.shapes[number % len(config.shapes)]
         views, batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
-        batch = play_backwards(batch, config.backward_share, state.generator)
+        return views, play_backwards(batch, config.backward_share, state.generator), None
+
+    def step(number: int) -> tuple[Tensor, dict[str, float]]:
+        mature = number >= config.objective.bootstrap_after
+        views, batch, past = clips(number, mature)
         batch = drop_conditions(batch, config.objective, state.generator)
         with autocast(dtype, config.device):
-            mature = number >= config.objective.bootstrap_after
-            return objective(dynamics.at(views), batch, config.objective, state.generator, mature)
+            return objective(dynamics.at(views), batch, config.objective, state.generator, mature, past)
 
     return step

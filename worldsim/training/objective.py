@@ -101,18 +101,25 @@ def drop_conditions(batch: ClipBatch, config: ObjectiveConfig, generator: torch.
 
 
 def objective(
-    dynamics: Dynamics, batch: ClipBatch, config: ObjectiveConfig, generator: torch.Generator, mature: bool = True
+    dynamics: Dynamics,
+    batch: ClipBatch,
+    config: ObjectiveConfig,
+    generator: torch.Generator,
+    mature: bool = True,
+    past: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean ramp-weighted squared error in x-space plus head losses, and its parts.
 
     The first clips train large steps, the last ones go on from what the model drew itself, those between are plain;
-    all are plain unless the model is ``mature``.
+    all are plain unless the model is ``mature``. With ``past`` (b, t, n, d), from a rollout, all go on from that; what
+    is true of the batch's frames need not be so of these, so nothing is learned about them.
     """
     b, t = batch.latents.shape[:2]
     finest = dynamics.config.finest_steps
     large = round(config.bootstrap_fraction * b) if mature and finest > 1 else 0
-    own = round(config.own_fraction * (b - large)) if mature and t > 1 else 0
-    written = batch.latents
+    own = round(config.own_fraction * (b - large)) if mature and t > 1 and past is None else 0
+    written = batch.latents if past is None else past
+    written_weight = config.written_weight if past is None else 0.0
     if own:
         drawn = own_past(dynamics, batch.cut(b - own, b), config.own_depth, generator)
         written = torch.cat((written[: b - own], drawn))
@@ -134,9 +141,12 @@ def objective(
 
     drawn_error, written_error = error(seen.latents[:, t:], goal), error(seen.latents[:, :t], batch.latents)
     ramp = ramp_weight(levels.signal, config.noise_weight)
-    picture = (ramp * drawn_error).mean() + config.written_weight * written_error.mean()
-    weight = torch.cat((torch.ones_like(ramp), config.written_weight * ramp), dim=1)
+    picture = (ramp * drawn_error).mean() + written_weight * written_error.mean()
+    told = torch.full_like(ramp, 1.0 if past is None else 0.0)
+    weight = torch.cat((told, config.written_weight * ramp), dim=1)
     heads, parts = head_loss(seen.state, torch.cat((batch.targets, batch.targets), dim=1), weight)
+    if past is not None:
+        return picture + config.head_weight * heads, {"rolled_error": float(drawn_error[large:].mean().detach())}
     values = {"picture": picture, "heads": heads, "flow_error": drawn_error[large : b - own].mean()}
     values["written_error"] = written_error[: b - own].mean()
     if large:
