@@ -10,9 +10,9 @@ from worldsim.types import WEATHERS
 
 from ..choices import possible
 from .clauses import Clause
-from .grammar import Moment
 from .lexicon import Piece
 from .limits import NO_PLACE, Limit
+from .measures import Moment
 
 TURNING = ("weather", "time_of_day")
 

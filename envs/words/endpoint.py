@@ -21,8 +21,8 @@ from ..events import EVENTS, KEYS_OF, SIDES, VEHICLES
 from ..scenario import DRIVERS
 from .book import Book, Mention, Told
 from .clauses import Clause
-from .grammar import Moment
 from .lexicon import Lexicon, Piece
+from .measures import Moment
 from .neighbours import Neighbours
 from .wish import SceneWish
 

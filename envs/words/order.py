@@ -9,8 +9,8 @@ from typing import Any
 
 from ..choices import Range, possible
 from .book import Book, Mention, Told
-from .grammar import Moment
 from .lexicon import Piece
+from .measures import Moment
 
 LONG_S = 20.0
 """A length of time that stands alone and is at least so long is that of the drive, not the time of an event."""

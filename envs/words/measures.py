@@ -1,0 +1,184 @@
+"""Numbers, lengths, speeds and moments: what ``grammar.py`` makes of neighbouring pieces that count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from worldsim.types import TIMES
+
+from ..choices import Range, possible
+from .lexicon import Piece
+
+Build = Callable[[list[Piece]], Piece | list[Piece] | None]
+
+UNITS = {
+    "s": ("s", 1.0), "min": ("s", 60.0), "m": ("m", 1.0), "km": ("m", 1000.0), "mile": ("m", 1609.3),
+    "ft": ("m", 0.3048), "m/s": ("m/s", 1.0), "km/h": ("m/s", 1 / 3.6), "mph": ("m/s", 0.44704),
+}  # fmt: skip
+ABOUT = {"light": 3.0, "medium": 5.0, "heavy": 12.0}
+"""What "a few", "several" and "many" count of seconds or metres."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s" or "m".
+
+    ``since`` is "start" (of the drive), "last" (event), or "open": the start, unless that would be before the last.
+    "post" is open too, but Chinese says it of the event that stands before it: 切入三秒后.
+    """
+
+    value: Any
+    unit: str
+    since: str
+
+
+# --- parts of a match -----------------------------------------------------------------------------------------
+
+
+def spanning(found: list[Piece], kind: str, value: Any) -> Piece:
+    """One piece over the whole match."""
+    said = next((piece.said for piece in found if piece.said), "")
+    return Piece(kind, value, found[0].start, found[-1].end, any(piece.near for piece in found), said)
+
+
+def of_kinds(found: list[Piece], *kinds: str) -> list[Piece]:
+    return [piece for piece in found if piece.kind in kinds]
+
+
+def has(found: list[Piece], kind: str) -> bool:
+    return any(piece.kind == kind for piece in found)
+
+
+def scaled(value: Any, factor: float) -> Any:
+    """A number, alternatives or a Range, times ``factor``."""
+    if isinstance(value, Range):
+        return Range(round(value.min * factor, 3), round(value.max * factor, 3))
+    numbers = tuple(round(each * factor, 3) for each in possible(value))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+# --- numbers, lengths, moments --------------------------------------------------------------------------------
+
+
+def number(found: list[Piece]) -> Piece | None:
+    """ "two hundred", 二十五: values that a scale multiplies, added up; None for a row of several numbers."""
+    values = [piece.value for piece in found]
+    if len(values) == 2 and values[1] == values[0] + 1 < 10:  # 两三秒
+        return spanning(found, "number", Range(*values))
+    total = current = 0.0
+    room = float("inf")  # what comes next must be smaller than what is there
+    for piece in found:
+        if piece.kind == "scale":
+            total, current, room = total + (current or 1.0) * piece.value, 0.0, piece.value
+        elif (current and (current < 20 or piece.value >= 10)) or piece.value >= room:
+            return None
+        else:
+            current += piece.value
+    return spanning(found, "number", total + current)
+
+
+def number_range(found: list[Piece]) -> Piece | None:
+    low, high = (piece.value for piece in of_kinds(found, "number"))
+    return spanning(found, "number", Range(low, high)) if low < high else None
+
+
+def number_either(found: list[Piece]) -> Piece:
+    return spanning(found, "number", tuple(piece.value for piece in of_kinds(found, "number")))
+
+
+def length(found: list[Piece]) -> Piece | None:
+    """A number and a unit: a length of time or of road ("length"), or a speed."""
+    unit = of_kinds(found, "unit")[0].value
+    if has(found, "speed_of") and unit in ("km", "m"):
+        unit = {"km": "km/h", "m": "m/s"}[unit]
+    counted, vague = of_kinds(found, "number"), of_kinds(found, "amount")
+    if vague and vague[0].value not in ABOUT:
+        return None
+    number = counted[0].value if counted else ABOUT[vague[0].value] if vague else 1.0
+    base, factor = UNITS[unit]
+    value = scaled(number, factor)
+    return spanning(found, "speed", value) if base == "m/s" else spanning(found, "length", (value, base))
+
+
+def decimal(found: list[Piece]) -> Piece:
+    """ "one and a half", 一点五."""
+    first, last = found[0].value, found[-1].value
+    return spanning(
+        found, "number", first + (0.5 if found[-1].kind == "and_half" else last / 10 if last < 10 else last / 100)
+    )
+
+
+def seconds(found: list[Piece]) -> Piece:
+    """ "at second 9", "t = 9"."""
+    return spanning(found, "moment", Moment(found[-1].value, "s", "start"))
+
+
+def leave(found: list[Piece]) -> list[Piece]:
+    """ "take the exit": a route and a road."""
+    return [found[0].of("command", "right"), found[0].of("road", "exit")]
+
+
+def counted_motion(found: list[Piece]) -> list[Piece]:
+    """ "two slow trucks": the number belongs to the noun."""
+    return [found[1], replace(found[0], end=found[-1].end)]
+
+
+def speed(found: list[Piece]) -> Piece:
+    """ "speed limit 80": km/h, where no unit is said."""
+    return spanning(found, "speed", scaled(found[-1].value, UNITS["km/h"][1]))
+
+
+def listed_length(found: list[Piece]) -> Piece | None:
+    """ "length=60 s" of a lexicon, as a number and its unit; "half a minute"."""
+    times = found[0].value if found[0].kind == "number" else 1.0
+    if isinstance(found[-1].value, tuple):
+        return None
+    number, _, unit = found[-1].value.partition(" ")
+    return spanning(found, "length", (scaled(times, float(number)), unit))
+
+
+def moment(since: str) -> Build:
+    def build(found: list[Piece]) -> Piece | None:
+        value, unit = of_kinds(found, "length")[0].value
+        if has(found, "within"):
+            value = Range(0.0, max(possible(value)))
+        if has(found, "ahead") and unit != "m":
+            return None
+        return spanning(found, "moment", Moment(value, unit, since))
+
+    return build
+
+
+def horizon(found: list[Piece]) -> Piece | None:
+    value, unit = of_kinds(found, "length")[0].value
+    return spanning(found, "horizon_s", value) if unit == "s" else None
+
+
+def clock(found: list[Piece]) -> Piece | None:
+    """An hour of the day: day from 7 to 17, dusk to 20 (and from 5), else night."""
+    hour, half = of_kinds(found, "number")[0].value, "".join(piece.value for piece in of_kinds(found, "clock"))
+    if not isinstance(hour, float) or not 0 <= hour <= 24:
+        return None
+    named = of_kinds(found, "time_of_day")
+    if named:
+        return spanning(found, "time_of_day", named[0].value)
+    hour = hour % 12 + 12 * (half == "pm") if half in ("am", "pm") else hour
+    return spanning(found, "time_of_day", "day" if 7 <= hour < 17 else "dusk" if 5 <= hour < 20 else "night")
+
+
+def hour(found: list[Piece]) -> Piece | None:
+    """ "20:30", 23时."""
+    hour = clock([found[0], found[0].of("clock", "hours")])
+    return None if hour is None else spanning(found, hour.kind, hour.value)
+
+
+def time_of_day(found: list[Piece]) -> Piece | None:
+    """ "at nightfall" is a time of day, and nothing that happens."""
+    return spanning(found, "time_of_day", found[1].value) if found[1].value in TIMES else None
+
+
+def ordinal(found: list[Piece]) -> Piece:
+    """ "the second truck", 第二辆车: only who it is."""
+    return found[-1]
