@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from envs.reference.camera.projection import Pinhole, ego_to_world
+from worldsim.data.clips import ClipShape
 from worldsim.data.store import EpisodeStore
 from worldsim.data.writer import write_episode
 from worldsim.diffusion.shortcut import Levels
@@ -18,14 +19,25 @@ from worldsim.dynamics.conditioning import FrameCondition
 from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.dynamics.transformer import Dynamics
 from worldsim.training.ego_warp import EgoWarpConfig, Picture, draw_motion, fit_ego_warp, source_pixels, warp
+from worldsim.training.objective import ClipBatch
 from worldsim.types import CameraSpec
+from worldsim.views import Views
 
 from .data_episodes import make_episode
 from .test_dynamics import clip_batch
 from .worlds import tiny_config, tiny_world
 
 CAMERA = CameraSpec(pitch_rad=0.1, yaw_rad=0.2, roll_rad=0.03, position_m=(1.2, 0.3, 1.5))
-SETTINGS = EgoWarpConfig(steps=80, batch=32, pairs=400, frames=40)
+SETTINGS = EgoWarpConfig(steps=80, batch=32, pairs=400, frames=40, driven_share=0.0)
+
+
+class Mirrored:
+    """Clips of two frames, the second with the sign of the first turned over."""
+
+    def draw(self, shape: ClipShape, generator: np.random.Generator) -> tuple[Views, ClipBatch]:
+        batch = clip_batch(tiny_config().dynamics, shape.clips, 2)
+        shown = torch.from_numpy(generator.standard_normal(batch.latents[:, 0].shape)).float()
+        return tiny_config().dynamics.views, replace(batch, latents=torch.stack((shown, -shown), dim=1))
 
 
 def test_without_motion_nothing_moves() -> None:
@@ -78,14 +90,24 @@ def test_it_learns_to_move_latents_and_is_frozen(tmp_path: Path) -> None:
     network = EgoWarp(tiny_config().dynamics)
     assert not network.fitted
     picture = Picture(EpisodeStore(tmp_path), world.tokenizer)
-    figures = fit_ego_warp(network, world.scale, [picture], SETTINGS, progress=False)
-    assert network.fitted and figures["ratio"] < 0.95
+    figures = fit_ego_warp(network, world.scale, [picture], Mirrored(), SETTINGS, progress=False)
+    assert network.fitted and figures["ratio"] < 0.95 and np.isnan(figures["driven"])
     assert not any(parameter.requires_grad for parameter in network.parameters())
     config = tiny_config().dynamics
     latents, motion = torch.randn(2, 3, config.n_tokens, config.latent_dim), torch.randn(2, 3, 4)
     known = torch.tensor([[True, False, True]]).expand(2, -1)
     moved = network(latents, motion, known, config.views)
     assert torch.equal(moved[:, 1], latents[:, 1]) and not torch.allclose(moved[:, 0], latents[:, 0])
+
+
+def test_it_learns_from_drives_what_geometry_does_not_say(tmp_path: Path) -> None:
+    """Drives in which whatever moves turns over: it learns that, where it is shown them."""
+    write_episode(tmp_path, replace(make_episode(seed=0, size=(64, 128)), split="train"))
+    world, settings = tiny_world(), replace(SETTINGS, driven_share=0.75, steps=400)
+    network = EgoWarp(tiny_config().dynamics)
+    picture = Picture(EpisodeStore(tmp_path), world.tokenizer)
+    figures = fit_ego_warp(network, world.scale, [picture], Mirrored(), settings, progress=False)
+    assert figures["driven"] < 1.0  # 4 for standing still, in units of the latents' variance
 
 
 def test_the_dynamics_reads_it() -> None:

@@ -118,9 +118,10 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
         take_weights(dynamics, source.scale, start, tokenizer, source.encoding.folder)
         held_out.scale.load_state_dict(source.scale.state_dict())
     dynamics.to(config.device)
-    if dynamics.warp is not None and not dynamics.warp.fitted and not holds_state(config.loop.out):
+    unfit = dynamics.warp is not None and (config.ego_warp.again or not dynamics.warp.fitted)
+    if dynamics.warp is not None and unfit and not holds_state(config.loop.out):
         fit_ego_warp(
-            dynamics.warp, source.scale, pictures([source, *others] if told else [source]), config.ego_warp,
+            dynamics.warp, source.scale, pictures([source, *others] if told else [source]), batches, config.ego_warp,
             config.loop.seed, config.loop.progress,
         )  # fmt: skip
     state = start_state(dynamics, optimizers(dynamics, config), config.loop)

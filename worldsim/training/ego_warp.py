@@ -1,8 +1,9 @@
-"""Fit the ego warp: frames, motions drawn at random, and what flat-ground geometry makes of them.
+"""Fit the ego warp: to frames that follow each other in the drives, and to frames that are warped.
 
-The ground is a plane below the vehicle, and everything above the horizon is far away: what is right for road and sky is
-wrong for whatever stands between, which the dynamics must learn. Hartley and Zisserman, Multiple View Geometry,
-section 13.1 (homographies between two views of a plane).
+Drives show how what stands on the ground, trees, houses, vehicles, comes nearer; but in good driving the road turns with
+the vehicle, and motions beyond it are not there. So a part of the pairs is made: frames, motions drawn at random, and
+what flat-ground geometry makes of them (the ground a plane below the vehicle, everything above the horizon far away:
+Hartley and Zisserman, Multiple View Geometry, section 13.1, homographies between two views of a plane).
 
 Axis legend: b frames, h w image, p pixels, m motion, n latent tokens, d latent channels.
 """
@@ -13,19 +14,23 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 from tqdm import tqdm
 
+from worldsim.data.clips import ClipShape
 from worldsim.data.store import EpisodeStore
 from worldsim.diffusion.path import noisy
 from worldsim.diffusion.shortcut import past_levels
 from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.tokenizer import Tokenizer
 from worldsim.training.frames import FrameBank, seen_by
+from worldsim.training.objective import ClipBatch
 from worldsim.types import FRAME_RATE_HZ, CameraSpec
 from worldsim.views import Views
 from worldsim.world_model import LatentScale
@@ -40,13 +45,19 @@ BEHIND = 1e-3
 class EgoWarpConfig:
     """How the ego warp is fitted, before the dynamics trains."""
 
-    steps: int = 2400
+    steps: int = 4800
     batch: int = 96
     rate: float = 2e-3
-    pairs: int = 36_000  # frames before and after a motion, to learn from
-    frames: int = 12_000  # that these are made of, of episodes evenly spread over the data set
+    driven_share: float = 0.65  # of a batch: pairs of frames as they were driven, beside those that are warped
+    again: bool = False  # fit it further where the world to start from brings one that is fitted
+    pairs: int = 12_000  # frames before and after a motion that is made up, to learn from
+    frames: int = 6_000  # that these are made of, of episodes evenly spread over the data set
     top_speed_mps: float = 38.0
     turning_radps: float = 1.2  # largest yaw rate
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.driven_share < 1.0:
+            raise ValueError(f"ego_warp.driven_share: expected a share in [0, 1), got {self.driven_share}")
 
 
 def draw_motion(count: int, config: EgoWarpConfig, generator: torch.Generator) -> Tensor:
@@ -107,42 +118,68 @@ class Picture:
     camera: str = ""  # none: the main view, and the network is not told of its camera
 
 
-def fit_ego_warp(
-    network: EgoWarp, scale: LatentScale, pictures: Sequence[Picture], config: EgoWarpConfig, seed: int = 0,
-    progress: bool = True,
-) -> dict[str, float]:  # fmt: skip
-    """Fit in place, where the network lies, to warped frames of the split train, of all ``pictures`` alike.
+class Driven(Protocol):
+    """Where clips of driven frames come from, and what the frames of each batch consist of."""
 
-    Returns the mean squared error of standardised latents on frames and motions kept apart, that of leaving them as
-    they are, and their ratio.
+    def draw(self, shape: ClipShape, generator: np.random.Generator) -> tuple[Views, ClipBatch]:
+        """Clips drawn at random, as many and as long as ``shape`` says."""
+        ...
+
+
+def fit_ego_warp(
+    network: EgoWarp, scale: LatentScale, pictures: Sequence[Picture], driven: Driven, config: EgoWarpConfig,
+    seed: int = 0, progress: bool = True,
+) -> dict[str, float]:  # fmt: skip
+    """Fit in place, where the network lies, to pairs of ``driven`` frames and to warped ones of all ``pictures`` alike.
+
+    Returns the mean squared error of standardised latents on warped frames and motions kept apart, that of leaving them
+    as they are, their ratio, and the error on the last driven pairs that it was fitted to.
     """
     generator, device = torch.Generator().manual_seed(seed), next(network.parameters()).device
+    chance = np.random.default_rng((seed, 2))
+    made = max(1, round((1.0 - config.driven_share) * config.batch))
+    shape = ClipShape(config.batch - made, 2)
     share = replace(config, pairs=config.pairs // len(pictures), frames=config.frames // len(pictures))
     kinds = [_Pairs.make(picture, scale, share, generator, progress) for picture in pictures]
     held = max(1, share.pairs // 50)
     network.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.05)
+    errors = {"error": 0.0, "error_of_standing_still": 0.0, "ratio": 0.0, "driven": float("nan")}
     with tqdm(total=config.steps, desc="fitting the ego warp", disable=not progress, mininterval=1.0) as bar:
         for step in range(config.steps):
             pairs = kinds[step % len(kinds)]
-            before, after, motion = pairs.draw(config.batch, held, generator)
-            level = past_levels(len(before), 1, generator).signal
-            seen = noisy(before, torch.randn(before.shape, generator=generator), level)
-            moved = network(seen.to(device), motion.to(device), _known(motion).to(device), pairs.views)
-            loss = F.mse_loss(moved, after.to(device))
+            loss = made * _error(network, *pairs.draw(made, held, generator), pairs.views, generator)
+            if shape.clips:
+                views, clips = driven.draw(shape, chance)
+                latents, motion = clips.latents.to(device), clips.motion[:, 1:].to(device)
+                known = clips.motion_known[:, 1:].to(device)
+                error = _error(network, latents[:, :1], latents[:, 1:], motion, views, generator, known)
+                loss, errors["driven"] = loss + shape.clips * error, float(error.detach())
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            (loss / config.batch).backward()
             optimizer.step()
             schedule.step()
             bar.update()
             if step % 20 == 0:
-                bar.set_postfix(error=f"{float(loss.detach()):.3f}", refresh=False)
+                bar.set_postfix(error=f"{float(loss.detach()) / config.batch:.3f}", refresh=False)
     network.requires_grad_(False)
-    errors = torch.tensor([pairs.cut(0, held).errors(network) for pairs in kinds])
-    error, still = errors.mean(0).tolist()
+    error, still = torch.tensor([pairs.cut(0, held).errors(network) for pairs in kinds]).mean(0).tolist()
     logger.info("ego warp: squared error %.3f, %.3f where frames are left as they are", error, still)
-    return {"error": error, "error_of_standing_still": still, "ratio": error / still}
+    return errors | {"error": error, "error_of_standing_still": still, "ratio": error / still}
+
+
+def _error(
+    network: EgoWarp, before: Tensor, after: Tensor, motion: Tensor, views: Views, generator: torch.Generator,
+    known: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Mean squared error of what the network makes of ``before`` (b, 1, n, d), noised as a past is."""
+    device = next(network.parameters()).device
+    level = past_levels(len(before), 1, generator).signal
+    noise = torch.randn(before.shape, generator=generator)
+    seen = noisy(before.to(device), noise.to(device), level.to(device))
+    known = _known(motion) if known is None else known
+    return F.mse_loss(network(seen, motion.to(device), known.to(device), views), after.to(device))
 
 
 @dataclass(frozen=True)
