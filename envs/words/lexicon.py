@@ -34,13 +34,13 @@ _TOKEN = re.compile(
 )
 _SIGNS = {
     ",": "comma", "，": "comma", "(": "comma", ")": "close", "（": "comma", "）": "close", "、": "and", "&": "and",
-    "+": "and", "/": "or", "|": "or", "~": "to", "–": "to", "—": "to", "-": "to", "→": "turn",
+    "+": "and", "/": "slash", "|": "slash", "~": "to", "–": "to", "—": "to", "-": "to", "→": "turn",
     ">": "turn", "@": "at", ":": "colon", "：": "colon", "=": "colon",
     ".": "end", ";": "end", "!": "end", "?": "end", "\n": "end", "。": "end", "；": "end", "！": "end", "？": "end",
 }  # fmt: skip
 _ENTRY = re.compile(r"(\$[a-z]+|[a-z_]+(?:[=~][^:]+)?):")
 _TYPO_LIKENESS, _TYPO_TRIES = 0.85, 64
-_UNKNOWN_COST, _BENT_COST = 5.0, 0.1  # a listed phrase costs 1
+_BENT_COST, _EXTRA_COST = 0.1, {"unknown": 5.0, "stop": 0.05}  # a listed phrase costs 1
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Lexicon:
                 ways, said = self._phrases([*found[:at], (near, 0, 0), *found[at + 1 : at + _LONGEST]], at), near
             ways = ways or {at + 1: (0, _single(found[at][0]))}
             for end, (bent, meaning) in ways.items():
-                cost = costs[end] + 1.0 + _BENT_COST * bent + _UNKNOWN_COST * (meaning[0] == "unknown")
+                cost = costs[end] + 1.0 + _BENT_COST * bent + _EXTRA_COST.get(meaning[0], 0.0)
                 if chosen[at][0] == 0 or (cost, -end) < (costs[at], -chosen[at][0]):
                     costs[at], chosen[at] = cost, (end, meaning, said)
         pieces, at = [], 0

@@ -27,6 +27,7 @@ CANNOT: dict[str, Limit] = {
     "picture": Limit("how the picture is taken is up to the scenario's key `cameras`", "at dusk"),
     "slope": Limit("roads are level and of fixed lane width", "a winding road"),
     "train": Limit("on the road are cars, vans, trucks, pedestrians and cyclists", "a truck crosses"),
+    "animal": Limit("on the road are cars, vans, trucks, pedestrians and cyclists", "a pedestrian crosses"),
     "emergency": Limit("there are no emergency services", "a van cuts in"),
     "u_turn": Limit("nobody turns round or drives the wrong way", "a two-way road with oncoming traffic"),
     "repeat": Limit("an event happens once, at its time", "a car cuts in after 5 s, then another"),
@@ -35,11 +36,15 @@ CANNOT: dict[str, Limit] = {
 ACTS = ("overtake", "accident", "u_turn")
 """Of these, what somebody does: who does it does nothing else there."""
 
+DOERS = ("animal", "signal", "train", "place", "roadworks", "emergency", "wind", "crosswalk")
+"""Of these, what is not there and yet may be said to do something: nothing happens then."""
+
 NONE_HERE = "there is none here"
 WITHOUT = "the scene without it"
 """The nearest wish where no other is near."""
 UNREAD = "it is not among the words that are known here"
 NO_PLACE = "it says nothing that could be used where it stands"
+NOT_THERE = Limit("who does it is not there", "a car cuts in")
 OTHERS_ROUTE = Limit("the routes of other vehicles are left to chance", "a vehicle crosses at the intersection")
 OTHERS_SPEED = Limit("speeds of other vehicles cannot be chosen", "a slow truck ahead")
 WHICH_TRAFFIC = Limit("which vehicles ordinary traffic consists of is left to chance", "a slow truck ahead")

@@ -21,6 +21,10 @@ ABOUT = {"light": 3.0, "medium": 5.0, "heavy": 12.0}
 """What "a few", "several" and "many" count of seconds or metres."""
 
 
+FARTHEST_M = 10_000.0
+"""A distance from here on is none that an event has: kilometres are then those of an hour."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s" or "m".
@@ -59,6 +63,11 @@ def scaled(value: Any, factor: float) -> Any:
     return numbers if len(numbers) > 1 else numbers[0]
 
 
+def is_digits(piece: Piece) -> bool:
+    """Whether a number is written in digits, which others do not go on."""
+    return piece.end - piece.start == len(f"{piece.value:g}")
+
+
 # --- numbers, lengths, moments --------------------------------------------------------------------------------
 
 
@@ -67,6 +76,8 @@ def number(found: list[Piece]) -> Piece | None:
     values = [piece.value for piece in found]
     if len(values) == 2 and values[1] == values[0] + 1 < 10:  # 两三秒
         return spanning(found, "number", Range(*values))
+    if any(is_digits(piece) and piece.value >= 10 for piece in found[:-1] if found[-1].kind == "number"):
+        return None  # "TC-109 five lanes"
     total = current = 0.0
     room = float("inf")  # what comes next must be smaller than what is there
     for piece in found:
@@ -86,6 +97,50 @@ def number_range(found: list[Piece]) -> Piece | None:
 
 def number_either(found: list[Piece]) -> Piece:
     return spanning(found, "number", tuple(piece.value for piece in of_kinds(found, "number")))
+
+
+def bounds(found: list[Piece]) -> list[Piece] | None:
+    """ "no earlier than 5 and no later than 9 seconds" is from 5 to 9 seconds."""
+    low, high = (piece.value for piece in of_kinds(found, "number"))
+    if not isinstance(low, float) or not isinstance(high, float) or low >= high:
+        return None
+    return [spanning(found[:-1], "number", Range(low, high)), found[-1]]
+
+
+def between(found: list[Piece]) -> Piece | None:
+    """ "from 7 s to 10 s" as one length."""
+    (low, unit), (high, other) = (piece.value for piece in of_kinds(found, "length"))
+    if unit != other or min(possible(low)) >= max(possible(high)):
+        return None
+    return spanning(found, "length", (Range(min(possible(low)), max(possible(high))), unit))
+
+
+def bounded(found: list[Piece]) -> Piece | None:
+    """ "at the latest after 9 s", "not before 5 s"."""
+    value, unit = of_kinds(found, "length")[0].value
+    return spanning(found, "moment", Moment(Range(0.0, value) if has(found, "most") else value, unit, "start"))
+
+
+def unit_and_half(found: list[Piece]) -> list[Piece] | None:
+    """ 两分半 is two and a half minutes."""
+    counted, half = found[0], found[-1]
+    if half.value != 0.5 or not isinstance(counted.value, float):
+        return None
+    return [spanning([counted, half], "number", counted.value + 0.5), replace(found[1], end=half.end)]
+
+
+def named(found: list[Piece]) -> Piece | None:
+    """ "in the third second"."""
+    return moment("start")([length([found[0].of("number", float(found[0].value)), found[-1]]) or found[0]])
+
+
+def drive_speed(found: list[Piece]) -> Piece | None:
+    """ "we do 90 kilometres": so far goes no event; "40 公里的时速"."""
+    value, unit = of_kinds(found, "length")[0].value
+    if unit != "m" or min(possible(value)) < FARTHEST_M:
+        return None
+    speed = spanning(found, "speed", scaled(scaled(value, 0.001), UNITS["km/h"][1]))
+    return replace(speed, start=of_kinds(found, "length")[0].start)
 
 
 def length(found: list[Piece]) -> Piece | None:

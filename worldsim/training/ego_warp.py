@@ -1,9 +1,9 @@
 """Fit the ego warp: to frames that follow each other in the drives, and to frames that are warped.
 
-Drives show how what stands on the ground, trees, houses, vehicles, comes nearer; but in good driving the road turns with
-the vehicle, and motions beyond it are not there. So a part of the pairs is made: frames, motions drawn at random, and
-what flat-ground geometry makes of them (the ground a plane below the vehicle, everything above the horizon far away:
-Hartley and Zisserman, Multiple View Geometry, section 13.1, homographies between two views of a plane).
+Drives show how what stands on the ground, trees, houses, vehicles, comes nearer; but in good driving the road turns
+with the vehicle, and motions beyond it are not there. So a part of the pairs is made: frames, motions drawn at random,
+and what flat-ground geometry makes of them (the ground a plane below the vehicle, everything above the horizon far
+away: Hartley and Zisserman, Multiple View Geometry, section 13.1, homographies between two views of a plane).
 
 Axis legend: b frames, h w image, p pixels, m motion, n latent tokens, d latent channels.
 """
