@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -178,6 +180,24 @@ def test_redrawing_in_the_same_scene_is_refining_what_was_seen(world: WorldModel
     elsewhere = engine.empty(scene_of(2).select(torch.tensor([1, 0])), [1, 2])
     other = engine.redraw(elsewhere, engine.empty(scene_of(2), [1, 2]), seen, nothing, 0.5).latents
     assert not torch.allclose(drawn, other, atol=1e-2)
+
+
+def test_a_cold_frame_is_the_same_whatever_the_seed(world: WorldModel) -> None:
+    """At temperature 0 nothing of the next frame is left to chance; the warmer, the more."""
+    motion, latents = drive(6), torch.randn(2, 4, 32, 4, generator=torch.Generator().manual_seed(0))
+    settings = EngineConfig(steps=2, start_steps=4, context_signal=1.0)
+
+    def spread(temperature: float) -> float:
+        engine = Engine(world, replace(settings, temperature=temperature))
+        drawn = []
+        for seeds in ([1, 2], [3, 4]):
+            state, _ = engine.start(latents, motion[:, :4], scene_of(2), seeds)
+            drawn.append(engine.step(state, motion[:, 4]).latents)
+        return float((drawn[0] - drawn[1]).abs().mean())
+
+    assert spread(0.0) == 0.0 and 0.0 < spread(0.5) < spread(1.0)
+    with pytest.raises(ValueError, match=r"temperature: expected a number in \[0, 1\], got 1.5"):
+        Engine(world, replace(settings, temperature=1.5))
 
 
 def test_bad_settings_and_shapes_are_refused(world: WorldModel) -> None:

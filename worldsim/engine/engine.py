@@ -35,6 +35,9 @@ class EngineConfig:
     context_signal: float = 0.9  # signal level at which past frames are remembered
     guidance: float = 1.0  # above 1 follows the scene description harder, at twice the cost
     start_guidance: float = 2.0
+    temperature: float = (
+        0.5  # of the noise a frame is drawn from: at 1 as in training, lower nearer to what is likeliest
+    )
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Engine:
         check_steps(config.start_steps, self.finest)
         if not 0.0 < config.context_signal <= 1.0:
             raise ValueError(f"EngineConfig.context_signal: expected a level in (0, 1], got {config.context_signal}")
+        if not 0.0 <= config.temperature <= 1.0:
+            raise ValueError(f"EngineConfig.temperature: expected a number in [0, 1], got {config.temperature}")
 
     def empty(self, scene: Scene, seeds: Sequence[int]) -> RolloutState:
         """Rollouts that have seen nothing yet, one for each scene and seed."""
@@ -99,13 +104,14 @@ class Engine:
         """Draw a start frame from the scene description alone, and remember it."""
         state = self.empty(scene, seeds)
         nothing = torch.full((len(seeds), len(MOTION_FIELDS)), float("nan"), device=self.world.device)
-        step = self._draw(state, nothing, None, self.config.start_steps, self.config.start_guidance)
+        step = self._draw(state, nothing, None, self.config.start_steps, self.config.start_guidance, temperature=1.0)
         return state, step
 
     @torch.no_grad()
     def step(self, state: RolloutState, motion: Tensor, command: Tensor | None = None) -> Step:
         """Advance ``state`` in place by one frame under ``motion`` (b, m) and route ``command`` (b,)."""
-        return self._draw(state, motion, command, self.config.steps, self.config.guidance)
+        c = self.config
+        return self._draw(state, motion, command, c.steps, c.guidance, c.temperature)
 
     @torch.no_grad()
     def refine(
@@ -150,10 +156,13 @@ class Engine:
         """Latents (..., n, d) -> frames (..., h, w, 3) uint8."""
         return self.world.decode(latents)
 
-    def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
+    def _draw(
+        self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float,
+        temperature: float,
+    ) -> Step:  # fmt: skip
         condition = self._turned_to(state, motion, command)
         predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
-        drawn = sample(predict, self._noise(state), steps, self.finest)
+        drawn = sample(predict, temperature * self._noise(state), steps, self.finest)
         return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
 
     def _draw_over(self, state: RolloutState, latents: Tensor, condition: FrameCondition, taken: int) -> Step:
