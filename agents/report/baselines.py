@@ -31,7 +31,10 @@ AT = 10  # steps after which the error is told
 class MeanEngine(Engine):
     """Every frame is what the model expects from the past alone, its mean: the finest step's guess from pure noise."""
 
-    def _draw(self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float) -> Step:
+    def _draw(
+        self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float,
+        temperature: float,
+    ) -> Step:  # fmt: skip
         condition = self._turned_to(state, motion, command)
         clean = self._expected(state, condition, self._begun_from(state), guidance)
         return self._remember(state, clean[:, 0], clean[:, 0], condition)

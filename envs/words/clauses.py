@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from .grammar import LISTED, Actor
 from .lexicon import Piece
-from .limits import ACTS
+from .limits import ACTS, DOERS
 
 _BREAKS = ("comma", "end", "but", "with", "and", "colon", "close")
 _OPENERS = ("order", "after", "before", "while", "later")
@@ -81,6 +81,7 @@ class Frame:
     by_ego: bool = False
     again: bool = False  # the actor is that of the frame before
     beyond: Piece | None = None  # it does what cannot be staged
+    thing: Piece | None = None  # what is not there, or not known, and seems to do it
 
 
 def clauses(pieces: Sequence[Piece]) -> list[Clause]:
@@ -90,7 +91,7 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
         current = found[-1]
         if piece.kind in ("and", "with") and _joins(pieces, place):
             continue
-        if piece.kind in _BREAKS:
+        if piece.kind in _BREAKS or (piece.kind == "than" and current.link == "after"):
             current.is_title = piece.kind == "colon"
             _postponed(found)
             found.append(Clause(current.sentence + (piece.kind == "end"), is_joined=piece.kind == "and"))
@@ -114,12 +115,12 @@ def _postponed(found: list[Clause]) -> None:
     if (
         len(found) < 2
         or any(piece.kind != "at" for piece in found[-1].pieces)
-        or found[-1].link not in ("later", "next", "meanwhile")
+        or found[-1].link not in ("later", "next", "meanwhile", "earlier")
     ):
         return
     if found[-2].opener is None and found[-2].sentence == found[-1].sentence:
-        opener = found.pop().opener
-        found[-1].opener = opener
+        last = found.pop()
+        found[-1].opener, found[-1].offset = last.opener, last.offset
 
 
 def _joins(pieces: Sequence[Piece], place: int) -> bool:
@@ -165,4 +166,6 @@ def frames(clause: Clause) -> Iterator[Frame]:
             frame.moments.append(piece)
         elif piece.kind == "cannot" and piece.value in ACTS:
             frame.beyond = piece
+        elif piece.kind == "unknown" or (piece.kind == "cannot" and piece.value in DOERS):
+            frame.thing = frame.thing or (piece if not frame.motions else None)
     yield frame

@@ -11,7 +11,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from typing import Any
 
 from ..choices import Range, possible
 from . import measures
@@ -152,14 +153,143 @@ def _lists() -> list[tuple[re.Pattern[str], Build]]:
     rules = []
     for kind in LISTED:
         denied = f"not {kind} (comma {kind}){_FEW} comma? (or|and) {kind} ((or|and) {kind}){_FEW}"
+        rules.append(_rule(f"choose colon? {kind} (comma? (comma|and|or) {kind}){_FEW}", _union))
+        rules.append(_rule(f"{kind} (comma? (comma|and|or) {kind}){_FEW} scope? comma? choose", _union))
+        rules.append(_rule(f"{kind} slash (?={kind})", _slash))
         rules.append(_rule(denied, _denied))
         if kind != "actor":
             rules.append(_rule(f"{kind} (comma {kind}){_FEW} comma? or {kind}", _union))
     rules.append(_rule("actor or actor", _union))
+    rules.append(_rule("slash", lambda found: found[0].of("comma")))
+    rules.append(_rule("choose", _drop))
     return rules
 
 
+# --- turns of phrase ------------------------------------------------------------------------------------------
+
+
+def _drop(found: list[Piece]) -> list[Piece]:
+    """The first piece says nothing here."""
+    return found[1:]
+
+
+def _slash(found: list[Piece]) -> list[Piece]:
+    """ "rain/snow" is one of two; between different kinds a slash only parts."""
+    return [found[0], found[1].of("or")]
+
+
+def _slashed(found: list[Piece]) -> list[Piece]:
+    """ "3/4 lanes", "car/van"."""
+    return [found[0], found[1].of("or")]
+
+
+def _labelled(found: list[Piece]) -> list[Piece] | None:
+    """ "TC-109" is a name."""
+    if any(first.end != second.start for first, second in pairwise(found)):
+        return None
+    return [found[0], found[-1].of("label")]
+
+
+def _right_ahead(found: list[Piece]) -> Piece | None:
+    """ "right ahead", and not "from the right, just ahead"."""
+    is_close = found[1].start - found[0].end == 1 and found[0].value == "right"
+    return spanning(found, "ahead", "") if is_close else None
+
+
+def _rider(found: list[Piece]) -> list[Piece] | None:
+    """ "a boy on a bicycle", 小伙子骑车: a cyclist."""
+    if any(piece.kind == "motion" and piece.value != "walk" for piece in found[1:-1]):
+        return None
+    person, ride = found[0], found[-1]
+    near = person.near or ride.near
+    return [replace(person, value="cyclist", near=near), ride.of("stop"), *found[1:-1]]
+
+
+def _two_names(found: list[Piece]) -> Piece | None:
+    """ "a student cyclist"."""
+    names = [piece.value for piece in found]
+    return spanning(found, "person", "cyclist") if names == ["pedestrian", "cyclist"] else None
+
+
+def _if_first(value: Any, build: Build) -> Build:
+    """``build`` where the first piece has this value."""
+    return lambda found: build(found) if found[0].value == value else None
+
+
+def _fades(found: list[Piece]) -> list[Piece]:
+    """ "daylight fades to dusk"."""
+    return [found[0].of("time_of_day", "day"), found[1].of("turn"), found[2]]
+
+
+def _bends(found: list[Piece]) -> Piece:
+    """ "many turns"."""
+    return spanning(found, "road", "curves")
+
+
+def _tempered(found: list[Piece]) -> Piece | None:
+    """ "moderately busy"."""
+    return spanning(found, "traffic", "medium") if found[0].value == "medium" else None
+
+
+def _crowd(found: list[Piece]) -> Piece | None:
+    """ 车少: what is said is how much traffic there is."""
+    level = found[-1].value
+    general = found[0].value in ("any", "car") and not found[0].near and len(possible(level)) == 1
+    return spanning(found, "traffic", level) if general else None
+
+
+def _from_ramp(found: list[Piece]) -> list[Piece] | None:
+    """ "squeezes in from the slip road" is to merge."""
+    if found[0].value != "cut_in" or found[-1].value != "merge":
+        return None
+    return [found[0].of("motion", "merge"), *found[1:]]
+
+
+def _again_at(found: list[Piece]) -> list[Piece] | None:
+    """ "by day; at ten seconds, twilight; at twenty, darkness": the unit goes on."""
+    moment: Moment = found[0].value
+    number = found[-1].value
+    if moment.unit != "s" or not isinstance(number, float) or number <= max(possible(moment.value)):
+        return None
+    return [*found[:-2], spanning(found[-2:], "moment", Moment(number, "s", "start"))]
+
+
+_PHRASES = [
+    _rule("unknown to number", _labelled),
+    _rule("side ahead", _right_ahead),
+    _rule("(vehicle|vehicles|person|lead|ahead) who", lambda found: found[:1]),
+    _rule("who", lambda found: found[0].of("with")),
+    _rule("number th", lambda found: spanning(found, "nth", f"{found[0].value:g}")),
+    _rule("th", lambda found: found[0].of("unknown")),
+    _rule("nth unit", measures.named),
+    _rule("nth (?=vehicle|vehicles|lead|person|motion|rides)", _drop),
+    _rule("nth", lambda found: found[0].of("repeat")),
+    _rule("person (side|at|between|number|amount|motion|repeat){0,4} rides", _rider),
+    _rule("rides", lambda found: found[0].of("person", found[0].value)),
+    _rule("person person", _two_names),
+    _rule("number (?=(motion|becomes|start|over) just)", _if_first(1.0, _drop)),
+    _rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),
+    _rule("just", _drop),
+    _rule("(?<!time_of_day)(?<!weather)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")),
+    _rule("dims (into|to) time_of_day", _fades),
+    _rule("dims (comma|and|end)? becomes", lambda found: spanning(found, "becomes", found[-1].value)),
+    _rule("dims", lambda found: found[0].of("becomes", found[0].value)),
+    _rule("before pronoun (?=comma|end|close|with|$)", lambda found: found[0].of("order", "earlier")),
+    _rule("after pronoun (?=comma|end|close|with|$)", lambda found: found[0].of("order", "next")),
+    _rule("command_word (colon|turn)? side", lambda found: spanning(found, "command", found[-1].value)),
+    _rule("command_word", _drop),
+    _rule("(?<!weather)amount scope? measure (?!weather)", _level),
+    _rule("(?<!weather)measure (colon|at)? amount", _level),
+    _rule("measure", _drop),
+    _rule("amount scope? turn (?!weather|time_of_day|to|at)", _bends),
+    _rule("amount scope? traffic (?!at|number)", _tempered),
+    _rule("motion (at|between)? road", _from_ramp),
+    _rule("(vehicle|vehicles) colon? amount (?=comma|end|close|but|$)", _crowd),
+    _rule("(number|amount|vehicle|vehicles|person) slash (?=number|amount|vehicle|vehicles|person)", _slashed),
+]
+"""Turns of phrase, before anything is counted."""
 _RULES = [
+    *_PHRASES,
     _rule("nobody", lambda found: [found[0].of("not"), found[0].of("actor", Actor(("any",)))]),
     _rule("(?<!between)side (after|before) (?!number|scale|amount|length)", _conjunction),
     _rule("straight (?=road)", lambda found: found[0].of("stop")),
@@ -182,16 +312,25 @@ _RULES = [
     _rule("at number at? time_of_day", measures.clock),
     _rule("number during", measures.hour),
     _rule("number? length", measures.listed_length),
-    _rule("speed_of colon? (number|amount)? unit", measures.length),
-    _rule("speed_of colon? number (?!unit)", measures.speed),
+    _rule("speed_of (colon|at){0,2} (number|amount)? unit", measures.length),
+    _rule("speed_of (colon|at){0,2} number (?!unit|lane_word)", measures.speed),
+    _rule("number unit scope? speed_of", measures.length),
+    _rule("least number unit? (and|comma|but){0,2} most number unit", measures.bounds),
+    _rule("number unit number (?!unit|lane_word|vehicle|vehicles|person|clock|scale|motion)", measures.unit_and_half),
     _rule("after? number more unit", _more),
     _rule("(number|amount) unit", measures.length),
     _rule("ordinal colon? length", measures.moment("start")),
     _rule("(?<=after) unit", measures.length),
     _rule("unit (?=later|post)", measures.length),
+    _rule("between? length (to|and) length", measures.between),
+    _rule("(least|most) (after|at)? length", measures.bounded),
+    _rule("length (least|most)", measures.bounded),
+    _rule("(?<=ego)length", measures.drive_speed),
     _rule("(for length clip?|length scope? (for|clip)|clip for? length)", measures.horizon),
-    _rule("after? another length (later|post|after)?", measures.moment("last")),
+    _rule("after? another length (later|post|after|elapse)?", measures.moment("last")),
     _rule("length (later|elapse)", measures.moment("last")),
+    _rule("elapse", lambda found: found[0].of("motion", "walk")),
+    _rule("length into (?=weather|time_of_day)", lambda found: [found[0], found[1].of("after")]),
     _rule("(at? within) length", measures.moment("start")),
     _rule("length within", measures.moment("start")),
     _rule("length (ahead|into)", measures.moment("start")),
@@ -200,6 +339,11 @@ _RULES = [
     _rule("length post", measures.moment("post")),
     _rule("at length", measures.moment("start")),
     _rule("length order", _after_that),
+    _rule("order length", _if_first("earlier", lambda found: found[::-1])),
+    *[_rule("moment .{0,200}? at number (?=comma|end|close|$)", _again_at)] * 3,
+    _rule("again (?=moment|length)", lambda found: found[0].of("repeat")),
+    _rule("moment again", lambda found: [found[0], found[1].of("repeat")]),
+    _rule("again", _drop),
     _rule("at becomes", measures.time_of_day),
     _rule("(both_ways number|number) lane_word", _lanes),
     _rule("lane_word colon? number (?!unit|lane_word|vehicle|vehicles|person)", _lanes),

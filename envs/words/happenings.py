@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..choices import possible
 from ..events import VEHICLES
 from . import limits
 from .book import TURNING, Book, Mention, Told
@@ -15,10 +16,11 @@ from .turning import turnings
 
 EVENT_OF = {
     "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
-    "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle",
+    "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle", "enter": "cut_in",
+    "halted": "stopped_vehicle", "onto": "merging_vehicle",
 }  # fmt: skip
 """The event in which a vehicle moves like this; a pedestrian or cyclist is an event whatever they do."""
-PLACE_OF = {"merge": "merge", "cross": "intersection"}
+PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
 """The road that a motion means where nobody moves: "merging", "a crossing"."""
 LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
 """Up to so many vehicles are this level of traffic; more are heavy."""
@@ -107,6 +109,10 @@ class Happenings:
         self.topic = next((piece for piece in frame.actors if not piece.value.is_person), self.topic)
         if frame.denied:
             return self._denied(frame, acting)
+        if frame.thing is not None and acting and not frame.actors and not clause.of("pronoun"):
+            return self._by_thing(frame.thing, frame, acting, clause)
+        if clause.of("repeat") and frame.actors and not acting and self.last and self.last.kind == "lead_brakes":
+            return self._again(frame, clause)  # "braking at 4 s and again at 12 s by the vehicle ahead"
         if not frame.actors and acting and self.waiting is not None:
             frame.actors, self.waiting, self.beyond = [self.waiting], None, None
         if not frame.actors:
@@ -137,7 +143,9 @@ class Happenings:
             return self._made(last.kind, piece, frame)  # "a van cuts in from the left, another from the right"
         walks = [motion for motion in frame.motions if motion.value == "walk"]
         roads = {value for each in self.book.said.get("road", ()) for value in each.values}
-        if walks and frame.sides and ("intersection" in roads or clause.of("road")):
+        roads |= {value for road in clause.of("road") for value in possible(road.value)}
+        comes = "intersection" in roads and single and actor.level is None and not actor.is_lead
+        if frame.sides and not clause.of("command") and ((walks and roads) or comes):
             return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
         self.traffic()
         self.waiting = piece
@@ -150,6 +158,9 @@ class Happenings:
         actor: Actor = piece.value
         if actor.is_person and acting and acting[0] in ("cut_in", "brake", "merge"):  # "somebody cuts in"
             piece = replace(piece, value=replace(actor, names=("any",), is_person=False))
+        if actor.is_lead and "halted" in acting:  # "the car in front stopped dead"
+            acting = ["brake"]
+            self.last = self.last if self.last is None or not self.last.names else None
         kind = piece.value.names[0] if piece.value.is_person else EVENT_OF[_chief(acting)]
         last = self.last
         if last is not None and last.kind == kind and (frame.again or (last.is_bare and not frame.moments)):
@@ -183,6 +194,15 @@ class Happenings:
 
     # --- nobody, the ego, and what is denied ----------------------------------------------------------------------
 
+    def _by_thing(self, thing: Piece, frame: Frame, acting: list[str], clause: Clause) -> list[Mention]:
+        """ "a deer crosses", "the traffic lights have failed": what is not there does nothing."""
+        if thing.kind == "unknown" and not {"cross", "stopped", "slow"} & set(acting):
+            frame.thing = None
+            return self._by_nobody(frame, acting, clause)  # of a make that is not listed
+        self.book.refuse(limits.NOT_THERE, *frame.motions, *frame.sides, *frame.moments)
+        frame.sides, frame.moments = [], []
+        return []
+
     def _by_nobody(self, frame: Frame, acting: list[str], clause: Clause) -> list[Mention]:
         """A motion by nobody who is named: somebody cuts in, the vehicle ahead brakes; "a crossing" is a place."""
         pronoun, last = bool(clause.of("pronoun")), self.last
@@ -193,6 +213,12 @@ class Happenings:
         if last is not None and last.kind == kind and not frame.moments and (not clause.link or acting == ["stop"]):
             last.pieces += frame.motions  # "brakes hard and comes to a halt" is one event
             return []
+        if acting[0] == "cross" and last is not None and self.last_sentence == clause.sentence and not frame.moments:
+            if last.kind in ("pedestrian", "cyclist", "crossing_vehicle") and clause.link in ("", "next"):
+                last.pieces += frame.motions  # "appears on the right and crosses the road"
+                self._complete([last], frame)
+                frame.sides = []
+                return []
         if acting[0] in PLACE_OF and not pronoun:
             self.book.say("road", frame.motions[0], (PLACE_OF[acting[0]],))
             return []

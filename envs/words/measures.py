@@ -131,7 +131,8 @@ def unit_and_half(found: list[Piece]) -> list[Piece] | None:
 
 def named(found: list[Piece]) -> Piece | None:
     """ "in the third second"."""
-    return moment("start")([length([found[0].of("number", float(found[0].value)), found[-1]]) or found[0]])
+    whole = length([found[0].of("number", float(found[0].value)), found[-1]])
+    return None if whole is None or whole.kind != "length" else whole.of("moment", Moment(*whole.value, "start"))
 
 
 def drive_speed(found: list[Piece]) -> Piece | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from . import limits
 from .book import Book
 from .clauses import clauses
 from .grammar import phrases
 from .happenings import Happenings
-from .lexicon import Lexicon
+from .lexicon import Lexicon, Piece
 from .scene import read_scene
 
 _SILENT = ("stop", "hedge", "shade")
+_KEYS = ("stop", "traffic_word", "lane_word", "command_word", "speed_of")
 
 
 def read(text: str, lexicon: Lexicon) -> Book:
@@ -26,10 +29,19 @@ def read(text: str, lexicon: Lexicon) -> Book:
         elif piece.kind == "shade":
             book.softened.append((piece, "in what manner cannot be chosen"))
     happenings = Happenings(book)
-    for clause in clauses(phrases([piece for piece in book.pieces if piece.kind not in _SILENT])):
+    for clause in clauses(phrases([piece for piece in _keyed(text, book.pieces) if piece.kind not in _SILENT])):
         turned = {piece.start for piece in happenings.take(clause)}
         for piece, denied in zip(clause.pieces, clause.denials(), strict=True):
             if piece.start not in turned:
                 read_scene(piece, denied, clause, book)
     happenings.traffic()
     return book
+
+
+def _keyed(text: str, pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """The pieces; in "weather -> rain" the arrow is a colon, and not from one to the other."""
+    before = ""
+    for piece in pieces:
+        is_sign = piece.kind == "turn" and not any(sign.isalnum() for sign in text[piece.start : piece.end])
+        yield piece.of("colon") if is_sign and before in _KEYS else piece
+        before = piece.kind

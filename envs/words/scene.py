@@ -9,6 +9,7 @@ from ..choices import possible
 from . import limits
 from .book import Book, turning_key
 from .clauses import Clause
+from .grammar import Actor
 from .lexicon import Piece
 
 FIELDS = ("road", "weather", "time_of_day", "traffic", "lanes", "drivers", "command", "speed", "oncoming", "both_ways")
@@ -40,7 +41,7 @@ def _field(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
     key, values = _KEYS.get(piece.kind, piece.kind), _values(piece)
     if piece.kind == "command" and any(each.start < piece.start for each in clause.of("actor")):
         book.refuse(limits.OTHERS_ROUTE, piece)
-    elif piece.kind == "speed" and clause.of("actor"):
+    elif piece.kind == "speed" and any(_is_other(each) for each in clause.of("actor")):
         book.refuse(limits.OTHERS_SPEED, piece)
     elif denied and (piece.near or piece.kind in ("oncoming", "speed")):
         book.note("there is none", replace(piece, near=False))
@@ -48,6 +49,12 @@ def _field(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
         book.deny(key, piece, values)
     else:
         book.say(key, piece, values, weak=piece.kind == "oncoming")
+
+
+def _is_other(piece: Piece) -> bool:
+    """Whether an actor is another vehicle: "the vehicle proceeds at 36 km/h" is the ego."""
+    actor: Actor = piece.value
+    return actor.names != ("any",) or actor.is_lead or actor.count is not None or actor.level is not None
 
 
 def _values(piece: Piece) -> tuple[Any, ...]:
