@@ -100,14 +100,24 @@ class Book:
         limit = why if isinstance(why, Limit) else Limit(why, nearest)
         self.refused += [(piece, limit) for piece in pieces]
 
-    def idle(self, piece: Piece) -> None:
-        """A side or a moment that no event can take. A length of time alone is that of the drive."""
+    def idle(self, piece: Piece, alone: bool = False) -> None:
+        """A side or a moment that no event can take. A length of time alone is that of the drive.
+
+        ``alone``: nobody is named beside it, so that a side may be the way to go.
+        """
         if piece.kind == "length" and piece.value[1] == "s":
             self.say("horizon_s", piece, (piece.value[0],))
+        elif piece.kind == "side" and alone and not any(told.mentions for told in self.told) and self._branches():
+            self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right"
         elif piece.kind == "side":
             self.refuse(NO_PLACE, piece, nearest=f"a car cuts in from the {possible(piece.value)[0]}")
         else:
             self.refuse(NO_PLACE, piece, nearest="a car cuts in after 5 s")
+
+    def _branches(self) -> bool:
+        """Whether the road that is said leads several ways."""
+        roads = {value for each in self.said.get("road", ()) for value in each.values}
+        return bool(roads & {"exit", "intersection", "roundabout"})
 
     def was_told(self, kind: str) -> bool:
         """Whether there is an event of this kind already."""

@@ -134,6 +134,8 @@ def _joins(pieces: Sequence[Piece], place: int) -> bool:
 def _parts(motions: Sequence[Piece], piece: Piece) -> bool:
     """Whether a motion begins a frame of its own: not where it adds to the one before, as in "brakes to a halt"."""
     before = [each.value for each in motions if each.value != "walk"]
+    if before == ["slow"] and piece.value == "stopped":
+        return False  # held up by a slow tractor
     return piece.value != "walk" and bool(before) and not {piece.value, *before} <= {"brake", "stop", "stopped"}
 
 
@@ -166,6 +168,6 @@ def frames(clause: Clause) -> Iterator[Frame]:
             frame.moments.append(piece)
         elif piece.kind == "cannot" and piece.value in ACTS:
             frame.beyond = piece
-        elif piece.kind == "unknown" or (piece.kind == "cannot" and piece.value in DOERS):
+        elif piece.kind in ("unknown", "oncoming") or (piece.kind == "cannot" and piece.value in DOERS):
             frame.thing = frame.thing or (piece if not frame.motions else None)
     yield frame

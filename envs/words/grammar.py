@@ -173,6 +173,10 @@ def _drop(found: list[Piece]) -> list[Piece]:
     return found[1:]
 
 
+def _as_list(piece: Piece | None) -> list[Piece]:
+    return [] if piece is None else [piece]
+
+
 def _slash(found: list[Piece]) -> list[Piece]:
     """ "rain/snow" is one of two; between different kinds a slash only parts."""
     return [found[0], found[1].of("or")]
@@ -196,13 +200,11 @@ def _right_ahead(found: list[Piece]) -> Piece | None:
     return spanning(found, "ahead", "") if is_close else None
 
 
-def _rider(found: list[Piece]) -> list[Piece] | None:
+def _rider(found: list[Piece]) -> list[Piece]:
     """ "a boy on a bicycle", 小伙子骑车: a cyclist."""
-    if any(piece.kind == "motion" and piece.value != "walk" for piece in found[1:-1]):
-        return None
     person, ride = found[0], found[-1]
     near = person.near or ride.near
-    return [replace(person, value="cyclist", near=near), ride.of("stop"), *found[1:-1]]
+    return [replace(person, value="cyclist", near=near), ride.of("teller"), *found[1:-1]]
 
 
 def _two_names(found: list[Piece]) -> Piece | None:
@@ -232,17 +234,20 @@ def _tempered(found: list[Piece]) -> Piece | None:
 
 
 def _crowd(found: list[Piece]) -> Piece | None:
-    """ 车少: what is said is how much traffic there is."""
+    """车少: what is said is how much traffic there is."""
     level = found[-1].value
     general = found[0].value in ("any", "car") and not found[0].near and len(possible(level)) == 1
     return spanning(found, "traffic", level) if general else None
 
 
-def _from_ramp(found: list[Piece]) -> list[Piece] | None:
-    """ "squeezes in from the slip road" is to merge."""
-    if found[0].value != "cut_in" or found[-1].value != "merge":
-        return None
-    return [found[0].of("motion", "merge"), *found[1:]]
+def _over_road(found: list[Piece]) -> list[Piece] | None:
+    """ "squeezes in from the slip road" is to merge, "races over the junction" to cross."""
+    motion, road = found[0].value, possible(found[-1].value)
+    if motion == "cut_in" and road == ("merge",):
+        return [found[0].of("motion", "merge"), *found[1:]]
+    if motion == "through":
+        return [found[0].of("motion", "cross" if road == ("intersection",) else "walk"), *found[1:]]
+    return None
 
 
 def _again_at(found: list[Piece]) -> list[Piece] | None:
@@ -255,6 +260,9 @@ def _again_at(found: list[Piece]) -> list[Piece] | None:
 
 
 _PHRASES = [
+    _rule("ramp", lambda found: [found[0].of("motion", "merge"), found[0].of("road", "merge")]),
+    _rule("through (at|between)? (?=road)", lambda found: found[0].of("motion", "through")),
+    _rule("through", lambda found: found[0].of("motion", "walk")),
     _rule("unknown to number", _labelled),
     _rule("side ahead", _right_ahead),
     _rule("(vehicle|vehicles|person|lead|ahead) who", lambda found: found[:1]),
@@ -265,8 +273,16 @@ _PHRASES = [
     _rule("nth (?=vehicle|vehicles|lead|person|motion|rides)", _drop),
     _rule("nth", lambda found: found[0].of("repeat")),
     _rule("person (side|at|between|number|amount|motion|repeat){0,4} rides", _rider),
-    _rule("rides", lambda found: found[0].of("person", found[0].value)),
+    _rule("rides scope? person", lambda found: _rider([found[-1], found[0]])),
+    _rule("rides", lambda found: found[0].of("person", "cyclist")),
     _rule("person person", _two_names),
+    _rule("person says", lambda found: [found[0].of("teller")]),
+    _rule("says", _drop),
+    _rule("for (?=motion)", _drop),
+    _rule("motion times vehicle", lambda found: found[:2] if found[0].value == "brake" else None),
+    _rule("number unit number (?!unit|lane_word|vehicle|vehicles|person|clock|scale|motion)", measures.unit_and_half),
+    _rule("lane_word not number (?!unit)", lambda found: [found[1], *_as_list(_lanes([found[0], found[2]]))]),
+    _rule("traffic_word not amount", lambda found: [found[1], *_as_list(_level([found[0], found[2]]))]),
     _rule("number (?=(motion|becomes|start|over) just)", _if_first(1.0, _drop)),
     _rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),
     _rule("just", _drop),
@@ -283,7 +299,7 @@ _PHRASES = [
     _rule("measure", _drop),
     _rule("amount scope? turn (?!weather|time_of_day|to|at)", _bends),
     _rule("amount scope? traffic (?!at|number)", _tempered),
-    _rule("motion (at|between)? road", _from_ramp),
+    _rule("motion (at|between)? road", _over_road),
     _rule("(vehicle|vehicles) colon? amount (?=comma|end|close|but|$)", _crowd),
     _rule("(number|amount|vehicle|vehicles|person) slash (?=number|amount|vehicle|vehicles|person)", _slashed),
 ]
@@ -316,7 +332,6 @@ _RULES = [
     _rule("speed_of (colon|at){0,2} number (?!unit|lane_word)", measures.speed),
     _rule("number unit scope? speed_of", measures.length),
     _rule("least number unit? (and|comma|but){0,2} most number unit", measures.bounds),
-    _rule("number unit number (?!unit|lane_word|vehicle|vehicles|person|clock|scale|motion)", measures.unit_and_half),
     _rule("after? number more unit", _more),
     _rule("(number|amount) unit", measures.length),
     _rule("ordinal colon? length", measures.moment("start")),
@@ -347,7 +362,10 @@ _RULES = [
     _rule("at becomes", measures.time_of_day),
     _rule("(both_ways number|number) lane_word", _lanes),
     _rule("lane_word colon? number (?!unit|lane_word|vehicle|vehicles|person)", _lanes),
-    _rule("(?:(?<=lanes but)|(?<=lanes comma but)) number (?!unit|vehicle|vehicles|person|scale)", _lanes),
+    _rule(
+        "(?:(?<=lanes (but|not))|(?<=lanes comma (but|not))) number (?!unit|vehicle|vehicles|person|scale)",
+        _lanes,
+    ),
     _rule("manner scope? (?=vehicles|vehicle|traffic_word)", lambda found: spanning(found, "drivers", found[0].value)),
     _rule("amount scope? traffic_word", _level),
     _rule("traffic_word colon? amount", _level),

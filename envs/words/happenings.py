@@ -196,6 +196,9 @@ class Happenings:
 
     def _by_thing(self, thing: Piece, frame: Frame, acting: list[str], clause: Clause) -> list[Mention]:
         """ "a deer crosses", "the traffic lights have failed": what is not there does nothing."""
+        if thing.kind == "oncoming" and not {"cut_in", "enter"} & set(acting):
+            frame.thing = None
+            return self._by_nobody(frame, acting, clause)
         if thing.kind == "unknown" and not {"cross", "stopped", "slow"} & set(acting):
             frame.thing = None
             return self._by_nobody(frame, acting, clause)  # of a make that is not listed
@@ -213,12 +216,11 @@ class Happenings:
         if last is not None and last.kind == kind and not frame.moments and (not clause.link or acting == ["stop"]):
             last.pieces += frame.motions  # "brakes hard and comes to a halt" is one event
             return []
-        if acting[0] == "cross" and last is not None and self.last_sentence == clause.sentence and not frame.moments:
-            if last.kind in ("pedestrian", "cyclist", "crossing_vehicle") and clause.link in ("", "next"):
-                last.pieces += frame.motions  # "appears on the right and crosses the road"
-                self._complete([last], frame)
-                frame.sides = []
-                return []
+        if acting[0] == "cross" and not frame.moments and last is not None and self._goes_on(last, clause):
+            last.pieces += frame.motions  # "appears on the right and crosses the road"
+            self._complete([last], frame)
+            frame.sides = []
+            return []
         if acting[0] in PLACE_OF and not pronoun:
             self.book.say("road", frame.motions[0], (PLACE_OF[acting[0]],))
             return []
@@ -230,6 +232,11 @@ class Happenings:
         made = [Mention(kind, list(frame.motions), names or tuple(name for name in named if name in VEHICLES))]
         self._complete(made, frame)
         return made
+
+    def _goes_on(self, last: Mention, clause: Clause) -> bool:
+        """Whether who was told of last in the sentence may be who crosses."""
+        crosses = last.kind in ("pedestrian", "cyclist", "crossing_vehicle")
+        return crosses and self.last_sentence == clause.sentence and clause.link in ("", "next")
 
     def _again(self, frame: Frame, clause: Clause) -> list[Mention]:
         """ "and another one from the left": what was told last, once more."""
@@ -252,7 +259,8 @@ class Happenings:
     def _denied(self, frame: Frame, acting: list[str]) -> list[Mention]:
         """ "no cars", "nobody brakes": nothing is staged unless asked for, so only the traffic changes."""
         for piece in frame.actors:
-            general = not (acting or frame.sides or piece.value.is_lead)
+            walks = "any" in piece.value.names and bool(frame.motions)  # "nobody steps onto the road"
+            general = not (acting or walks or frame.sides or piece.value.is_lead)
             vehicles = set(piece.value.names) & {"any", *VEHICLES} if general else set()
             if {"any", "car"} & vehicles:
                 self.book.say("traffic", piece, ("none",))
@@ -260,13 +268,16 @@ class Happenings:
                 self.book.refuse(limits.WHICH_TRAFFIC.why, piece, nearest="no traffic")
             else:
                 self.book.note("no such event", piece)
-        self.book.note("no such event", *frame.motions, *frame.sides)
+        for piece in frame.motions:
+            if piece.value == "onto" and not frame.actors:
+                self.book.deny("road", piece, ("highway",))  # 先别上高速
+        self.book.note("no such event", *(each for each in frame.motions if each.value != "onto"), *frame.sides)
         return []
 
 
 def _chief(acting: list[str]) -> str:
     """The motion that counts: "brakes to a halt" brakes, "has stopped, blocking the lane" stands."""
-    return next((motion for motion in ("brake", "stopped") if motion in acting), acting[0])
+    return next((motion for motion in ("brake", "slow", "stopped") if motion in acting), acting[0])
 
 
 def _parted(told: Told) -> list[Told]:

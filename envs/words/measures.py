@@ -122,7 +122,7 @@ def bounded(found: list[Piece]) -> Piece | None:
 
 
 def unit_and_half(found: list[Piece]) -> list[Piece] | None:
-    """ 两分半 is two and a half minutes."""
+    """两分半 is two and a half minutes."""
     counted, half = found[0], found[-1]
     if half.value != 0.5 or not isinstance(counted.value, float):
         return None
@@ -132,7 +132,11 @@ def unit_and_half(found: list[Piece]) -> list[Piece] | None:
 def named(found: list[Piece]) -> Piece | None:
     """ "in the third second"."""
     whole = length([found[0].of("number", float(found[0].value)), found[-1]])
-    return None if whole is None or whole.kind != "length" else whole.of("moment", Moment(*whole.value, "start"))
+    return (
+        None
+        if whole is None or whole.kind != "length"
+        else whole.of("moment", Moment(whole.value[0], whole.value[1], "start"))
+    )
 
 
 def drive_speed(found: list[Piece]) -> Piece | None:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ..choices import Range, possible
-from .book import Book, Mention, Told
+from .book import TURNING, Book, Mention, Said, Told
 from .lexicon import Piece
 from .measures import Moment
 
@@ -25,6 +25,7 @@ _SUBORDINATE = ("after", "before", "while", "post", "pre", "during")
 
 def narrative(book: Book) -> list[Mention]:
     """The events in the order in which they happen, which "after", "before" and "meanwhile" may turn round."""
+    _begin(book)
     tale = _Tale(book)
     carried: list[Piece] = []
     for _, sentence in groupby(book.told, key=lambda told: told.clause.sentence):
@@ -39,6 +40,22 @@ def narrative(book: Book) -> list[Mention]:
     return tale.mentions
 
 
+def _begin(book: Book) -> None:
+    """ "We start by day; at ten seconds, dusk": what starts without a time, and turns at one, is so at the start."""
+    tellings = [(told, mention) for told in book.told for mention in told.mentions]
+    for key in TURNING:
+        of_key = [(told, mention) for told, mention in tellings if mention.kind == key]
+        if len(of_key) < 2 or of_key[0][0].clause.link not in ("", "first") or of_key[0][0] is not tellings[0][0]:
+            continue
+        (told, first), (later, second) = of_key[:2]
+        starts = any(piece.kind == "start" for piece in told.clause.pieces) and not told.clause.of("pronoun", "moment")
+        dated = second.moment is not None or later.clause.of("moment", "length")
+        if starts and dated and first.moment is None and not told.loose:
+            told.mentions.remove(first)
+            book.implied.setdefault(key, Said(first.pieces[0], tuple(possible(first.to))))
+            book.note("at the start", *first.pieces[1:])
+
+
 def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> list[Piece]:
     """Sides and moments that stand alone go to the next event of the sentence that lacks one, or to the last.
 
@@ -51,13 +68,17 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
         for piece in told.loose:
             later = [mention for each in sentence[place + 1 :] for mention in each.mentions][:1]
             earlier = [mention for each in sentence[:place] for mention in each.mentions]
+            if piece.kind == "side" and told.clause.of("both"):
+                lacking = [mention for mention in (*before, *earlier) if mention.side is None]
+                if lacking and all([mention.give(piece) for mention in lacking]):
+                    continue
             while len(earlier) > 1 and not earlier[-1].is_like:
                 earlier = earlier[-1:]
             earlier = earlier[max((i for i, each in enumerate(earlier) if not each.is_like), default=0) :]
             if piece.kind == "moment" and piece.value.since == "last" and not later:
                 carried.append(piece)
             elif _is_long(piece) or not any(mention.give(piece) for mention in (*later, *earlier, *last)):
-                book.idle(piece)
+                book.idle(piece, alone=not told.clause.of("ego", "motion", "actor"))
     return carried
 
 
@@ -118,6 +139,8 @@ class _Tale:
             _count(mention, *self.next_counts_from)
         if self.counts_from_next is not None:
             _count(self.counts_from_next[0], mention, self.counts_from_next[1])
+        if self.mentions and link == "earlier" and told.clause.offset is not None:
+            _ahead(mention, self.mentions[-1], told.clause.offset)
         if self.mentions and (link == "earlier" or self.next_comes == "before" or (link == "after" and trails)):
             self.mentions.insert(len(self.mentions) - 1, mention)
         elif link == "first":
@@ -151,6 +174,18 @@ def _count(later: Mention, earlier: Mention, offset: Piece) -> None:
     if later.moment is None:
         later.anchor, later.moment = earlier, Moment(offset.value[0], offset.value[1], "last")
         later.pieces.append(offset)
+
+
+def _ahead(mention: Mention, later: Mention, offset: Piece) -> None:
+    """ "four seconds before that": from a time that is said, or else ``later`` counts from ``mention``."""
+    said, (value, unit) = later.moment, offset.value
+    if said is None:
+        _count(later, mention, offset)
+    elif mention.moment is None and said.unit == unit and said.since != "last":
+        ends = [end(possible(said.value)) - end(possible(value)) for end in (min, max)]
+        if ends[0] >= 0:
+            mention.moment = Moment(ends[0] if ends[0] == ends[1] else Range(*ends), unit, "start")
+            mention.pieces.append(offset)
 
 
 # --- times ----------------------------------------------------------------------------------------------------

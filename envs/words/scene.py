@@ -14,7 +14,7 @@ from .lexicon import Piece
 
 FIELDS = ("road", "weather", "time_of_day", "traffic", "lanes", "drivers", "command", "speed", "oncoming", "both_ways")
 _KEYS = {"speed": "target_speed_mps", "oncoming": "road", "both_ways": "road"}
-_NOTES = {"label": "a number in a list", "nothing": "no events", "repeat": "again"}
+_NOTES = {"label": "a number in a list", "nothing": "no events", "repeat": "again", "teller": "who it is"}
 _IDLE = ("number", "scale", "turn", "over")
 
 
@@ -69,7 +69,8 @@ def _values(piece: Piece) -> tuple[Any, ...]:
 def _amount(piece: Piece, clause: Clause, book: Book) -> None:
     """ "heavy", "many", "some" that count nothing in the clause."""
     level = possible(piece.value)[0]
-    if len(clause.pieces) == 1 and level != "medium":
+    before = [each for each in clause.pieces if each.kind == "scope" and each.start < piece.start]
+    if len(clause.pieces) == 1 + len(before) and level != "medium":
         book.say("traffic", piece, (level,), weak=True)  # "merge, high density, rain"
     elif clause.of("weather", "becomes"):
         book.softened.append((piece, "weather comes in one strength"))

@@ -11,16 +11,20 @@ from .lexicon import Piece
 def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list[Piece]]:
     """What turns in a clause, and the pieces that say so. ``led``: an "after ..." stands before it."""
     named, becoming = clause.of(*TURNING), clause.of("becomes")
+    if _not_yet(clause, book):
+        return [_denied_before(book)], []
     ends = [*clause.of("over"), *(piece for piece in clause.of("motion") if "stop" in piece.value)]
-    verbs = [*ends, *clause.of("turn", "start")]
+    verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
     if clause.of("not") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
     if clause.link == "before" and _only_dated(clause):
         return _lasts(clause, book), []
     if ends and not named and not becoming:
         return _it_ends(clause, ends, book)
-    if not (becoming or (named and (verbs or _is_later(clause, led)))):
+    if not (becoming or (named and (verbs or _is_later(clause, led or _dated_before(clause, book))))):
         return [], []
+    if _stays(clause, becoming or named, book):
+        return [], [*named, *becoming, *verbs]
     made = [Mention(turning_key(piece.value), [piece], to=piece.value) for piece in becoming]
     for key in TURNING:
         values = [piece for piece in named if piece.kind == key]
@@ -40,6 +44,39 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     return made, [*named, *becoming, *verbs]
 
 
+def _turns(piece: Piece, clause: Clause) -> bool:
+    """Whether a verb stands beside what it turns to: not "we get a flat tyre in the fog"."""
+    kinds = ("unknown", "cannot", "road", "lanes", *TURNING, piece.kind)
+    between = [each for each in clause.pieces if each.kind in kinds]
+    place = between.index(piece)
+    return any(each.kind in TURNING for each in (*between[max(place - 1, 0) : place], *between[place + 1 : place + 2]))
+
+
+def _not_yet(clause: Clause, book: Book) -> bool:
+    """ "Not raining yet, but it will after 12 s": only a time is said, after weather that is denied."""
+    before = book.told[-1].clause if book.told else None
+    if before is None or before.sentence != clause.sentence or "weather" not in book.denied:
+        return False
+    kinds = [piece.kind for piece in clause.pieces]
+    return "moment" in kinds and set(kinds) <= {"moment", "pronoun", "at"} and bool(before.of("weather", "denied"))
+
+
+def _denied_before(book: Book) -> Mention:
+    said = book.denied["weather"][-1]
+    return Mention("weather", [said.piece], to=said.values[0] if len(said.values) == 1 else said.values)
+
+
+def _stays(clause: Clause, named: list[Piece], book: Book) -> bool:
+    """ "Rain up to second 12, clear from then on": the turning just told, said again."""
+    told = [mention for each in book.told[-1:] for mention in each.mentions]
+    if len(named) != 1 or clause.of("moment", "length") or not told or told[-1].kind not in TURNING:
+        return False
+    if told[-1].to != named[0].value or clause.link not in ("later", "next", ""):
+        return False
+    told[-1].pieces.append(named[0])
+    return True
+
+
 def _begins_so(clause: Clause) -> bool:
     """ "The weather starts clear": only what was not there can start, and clear weather is not said to."""
     pieces = [piece for piece in clause.pieces if piece.kind in ("start", "turn", "over", *TURNING)]
@@ -51,6 +88,16 @@ def _is_later(clause: Clause, led: bool) -> bool:
     alone = len(clause.of("length", *TURNING)) == len(clause.pieces)  # "5 s fog", and not "30 s of foggy highway"
     dated = bool(clause.of("moment")) or (bool(clause.of("length")) and alone)
     return dated or led or clause.link in ("next", "later", "before", "pre")
+
+
+def _dated_before(clause: Clause, book: Book) -> bool:
+    """ "By day; at ten seconds, twilight": a time, and then only what is to be at that time, where it was otherwise."""
+    before = book.told[-1] if book.told else None
+    keys = {piece.kind for piece in clause.pieces}
+    if before is None or before.clause.sentence != clause.sentence or len(keys) != 1 or not keys <= set(TURNING):
+        return False
+    (key,) = keys
+    return _only_dated(before.clause) and (key in book.said or key in book.implied or book.was_told(key))
 
 
 def _only_dated(clause: Clause) -> bool:
