@@ -242,7 +242,7 @@ def _crowd(found: list[Piece]) -> Piece | None:
 
 def _over_road(found: list[Piece]) -> list[Piece] | None:
     """ "squeezes in from the slip road" is to merge, "races over the junction" to cross."""
-    motion, road = found[0].value, possible(found[-1].value)
+    motion, road = found[0].value, tuple(possible(found[-1].value))
     if motion == "cut_in" and road == ("merge",):
         return [found[0].of("motion", "merge"), *found[1:]]
     if motion == "through":
@@ -319,6 +319,7 @@ _RULES = [
     _rule("number clock number (?=unit)", measures.decimal),
     _rule("(number|scale){0,4} scale (number|scale){0,4}", measures.number),
     _rule("number number{1,4}", measures.number),
+    _rule("between number to number unit", measures.spell(measures.numbers_between)),
     _rule("between number (to|and) number", measures.number_range),
     _rule("(?:unit|ordinal) colon? number (?!unit|scale|clock|lane_word|to|or)", measures.seconds),
     _rule("number to number", measures.number_range),
@@ -336,7 +337,8 @@ _RULES = [
     _rule("(number|amount) unit", measures.length),
     _rule("ordinal colon? length", measures.moment("start")),
     _rule("(?<=after) unit", measures.length),
-    _rule("unit (?=later|post)", measures.length),
+    _rule("unit (?=later|post|after|before)", measures.length),
+    _rule("between length to length", measures.spell(measures.between)),
     _rule("between? length (to|and) length", measures.between),
     _rule("(least|most) (after|at)? length", measures.bounded),
     _rule("length (least|most)", measures.bounded),
@@ -349,11 +351,14 @@ _RULES = [
     _rule("(at? within) length", measures.moment("start")),
     _rule("length within", measures.moment("start")),
     _rule("length (ahead|into)", measures.moment("start")),
+    _rule("length at (?=comma)", measures.moment("start")),
     _rule("ahead length", measures.moment("start")),
     _rule("after length post?", measures.moment("open")),
     _rule("length post", measures.moment("post")),
     _rule("at length", measures.moment("start")),
     _rule("length order", _after_that),
+    _rule("length colon (?!length|moment|number)", measures.moment("start")),
+    _rule("moment to moment", measures.spell(measures.span)),
     _rule("order length", _if_first("earlier", lambda found: found[::-1])),
     *[_rule("moment .{0,200}? at number (?=comma|end|close|$)", _again_at)] * 3,
     _rule("again (?=moment|length)", lambda found: found[0].of("repeat")),

@@ -46,6 +46,8 @@ class Happenings:
         """Read a clause; the pieces of its weather and light that turn."""
         if clause.sentence != self.sentence:
             self.sentence, self.led, self.topic = clause.sentence, False, None
+        if clause.of("actor", "motion", "start", "turn", "over", "becomes") or not clause.of("weather"):
+            clause.pieces = [replace(each, kind="length") if each.kind == "span" else each for each in clause.pieces]
         told, turned = Told(clause), list[Piece]()
         told.lasting = next(iter(clause.of("horizon_s")), None)
         for frame in frames(clause):
@@ -57,6 +59,8 @@ class Happenings:
                 told.loose += [*frame.sides, *frame.moments]
         if not told.mentions:
             told.mentions, turned = turnings(clause, self.book, self.led)
+            taken = {id(piece) for mention in told.mentions for piece in mention.pieces}
+            told.loose = [piece for piece in told.loose if id(piece) not in taken]
             told.loose = [piece for piece in told.loose if not (told.mentions and told.mentions[0].give(piece))]
         if not told.mentions and clause.offset is not None:
             told.loose.append(clause.offset)
@@ -209,7 +213,12 @@ class Happenings:
     def _by_nobody(self, frame: Frame, acting: list[str], clause: Clause) -> list[Mention]:
         """A motion by nobody who is named: somebody cuts in, the vehicle ahead brakes; "a crossing" is a place."""
         pronoun, last = bool(clause.of("pronoun")), self.last
-        if not acting or (acting[0] in ("stop", "stopped") and (clause.of(*TURNING) or (pronoun and last is None))):
+        ends = acting[:1] == ["stop"] and clause.is_joined and last is not None and last.kind in TURNING
+        if (
+            not acting
+            or ends
+            or (acting[0] in ("stop", "stopped") and (clause.of(*TURNING) or (pronoun and last is None)))
+        ):
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
         kind = EVENT_OF[_chief(acting)]

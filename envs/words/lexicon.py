@@ -4,7 +4,7 @@ A language is one file of tables beside this one, ``english.txt`` or ``chinese.t
 
     weather=rain: rain, rainy, shower, heavens open,
         pour down
-    weather~rain: hail
+    weather~rain: storm
 
 Before the colon stands a meaning, ``kind=value``, of the kinds that grammar.py and reading.py speak of; behind it
 the phrases, parted by commas, on as many indented lines as they need. ``~`` instead of ``=`` is for what does not exist

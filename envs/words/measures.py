@@ -115,6 +115,30 @@ def between(found: list[Piece]) -> Piece | None:
     return spanning(found, "length", (Range(min(possible(low)), max(possible(high))), unit))
 
 
+def span(found: list[Piece]) -> Piece | None:
+    """从第10秒到第20秒."""
+    first, last = found[0].value, found[-1].value
+    if first.unit != last.unit or not isinstance(first.value, float) or not isinstance(last.value, float):
+        return None
+    return spanning(found, "length", (Range(first.value, last.value), first.unit)) if first.value < last.value else None
+
+
+def numbers_between(found: list[Piece]) -> Piece | None:
+    """ "from 10 to 20 s"."""
+    numbers = number_range(found[:-1])
+    return None if numbers is None else length([numbers, found[-1]])
+
+
+def spell(build: Callable[[list[Piece]], Piece | None]) -> Build:
+    """ "from 10 s to 20 s": weather lasts so long; to anything else it is a time in between."""
+
+    def built(found: list[Piece]) -> Piece | None:
+        piece = build(found)
+        return None if piece is None or piece.kind != "length" else replace(piece, kind="span")
+
+    return built
+
+
 def bounded(found: list[Piece]) -> Piece | None:
     """ "at the latest after 9 s", "not before 5 s"."""
     value, unit = of_kinds(found, "length")[0].value

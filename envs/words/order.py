@@ -138,7 +138,8 @@ class _Tale:
         if self.next_counts_from is not None:
             _count(mention, *self.next_counts_from)
         if self.counts_from_next is not None:
-            _count(self.counts_from_next[0], mention, self.counts_from_next[1])
+            later, offset = self.counts_from_next
+            _ahead(mention, later, offset)
         if self.mentions and link == "earlier" and told.clause.offset is not None:
             _ahead(mention, self.mentions[-1], told.clause.offset)
         if self.mentions and (link == "earlier" or self.next_comes == "before" or (link == "after" and trails)):
@@ -162,7 +163,7 @@ class _Tale:
             if leads:
                 self.counts_from_next = mention, offset
             elif len(self.mentions) > 1:
-                _count(mention, self.mentions[self.mentions.index(mention) - 1], offset)
+                _ahead(self.mentions[self.mentions.index(mention) - 1], mention, offset)
         if link == "pre" or (link == "before" and leads):
             self.next_comes = "before"
         elif link == "during" or (link == "while" and leads):

@@ -31,6 +31,8 @@ def read_scene(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
         book.refuse(limits.ONE_DRIVER if clause.of("actor") else limits.CANNOT["ego_manner"], piece)
     elif piece.kind == "amount":
         _amount(piece, clause, book)
+    elif piece.kind == "every" and any(0 <= each.start - piece.end <= 1 for each in clause.of("length", "moment")):
+        book.refuse(limits.CANNOT["repeat"], piece)
     elif piece.kind in _NOTES:
         book.note(_NOTES[piece.kind], piece)
     elif piece.kind in _IDLE:

@@ -28,7 +28,7 @@ MOST_EVENTS = 20
 WEIGHTY = (
     "road", "weather", "time_of_day", "becomes", "traffic", "lanes", "command", "side", "vehicle", "vehicles", "lead",
     "person", "motion", "number", "scale", "length", "cannot", "turn", "over", "both_ways", "oncoming", "nobody",
-    "straight", "becomes",
+    "straight", "rides", "ramp", "dims",
 )  # fmt: skip
 """Kinds of words that mean something by themselves."""
 

@@ -6,6 +6,7 @@ from ..choices import possible
 from .book import TURNING, Book, Mention, Said, turning_key
 from .clauses import Clause
 from .lexicon import Piece
+from .measures import Moment
 
 
 def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list[Piece]]:
@@ -14,6 +15,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     if _not_yet(clause, book):
         return [_denied_before(book)], []
     ends = [*clause.of("over"), *(piece for piece in clause.of("motion") if "stop" in piece.value)]
+    if (spell := _spell(clause, named)) is not None:
+        return spell, named
     verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
     if clause.of("not") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
@@ -42,6 +45,20 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
             _was(key, piece, book)
         made += [Mention(key, [piece, *verbs], to=piece.value) for piece in after]
     return made, [*named, *becoming, *verbs]
+
+
+def _spell(clause: Clause, named: list[Piece]) -> list[Mention] | None:
+    """ "Rain from 10 s to 20 s" begins and ends."""
+    spans = [piece for piece in clause.of("span") if piece.value[1] in ("s", "m")]
+    if (
+        len(spans) != 1
+        or [piece.kind for piece in named] != ["weather"]
+        or clause.of("start", "turn", "over", "motion")
+    ):
+        return None
+    time, unit = spans[0].value
+    begins = Mention("weather", [named[0], spans[0]], to=named[0].value, moment=Moment(time.min, unit, "start"))
+    return [begins, Mention("weather", [spans[0]], to="clear", moment=Moment(time.max, unit, "start"))]
 
 
 def _turns(piece: Piece, clause: Clause) -> bool:
