@@ -384,6 +384,7 @@ _RULES = [
     _rule("ahead scope? (number|amount)? (vehicle|lead)", _actor),
     _rule("(number|amount scope?)? (vehicle|vehicles|person) ahead?", _actor),
     _rule("traffic_word", lambda found: found[0].of("actor", Actor(("any",), level="medium"))),
+    _rule("actor with (cannot|unknown)", lambda found: [found[0], found[2]]),
     _rule("number motion (?!actor|scope|traffic_word)", _several),
     _rule("actor? motion times", _several),
     _rule("times motion", _several),

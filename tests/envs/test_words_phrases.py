@@ -88,6 +88,8 @@ def test_it_is_not_yet_so_but_will_be() -> None:
         ("a van races over the junction", "crossing_vehicle"),
         ("a boy on a bicycle from the left", "cyclist"),
         ("an old gentleman walks across", "pedestrian"),
+        ("a man with an umbrella crosses", "pedestrian"),
+        ("a child with a dog crosses", "pedestrian"),
         ("a pedestrian enters the lane", "pedestrian"),
         ("货车从左侧驶入自车车道", "cut_in"),
         ("面包车冲过十字路口", "crossing_vehicle"),
