@@ -32,8 +32,11 @@ class WorldConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     frame_rate_hz: float = FRAME_RATE_HZ
+    temperature: float = 1.0  # of the noise its frames are best drawn from: lower is nearer to what is likeliest
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature <= 1.0:
+            raise ValueError(f"WorldConfig.temperature: expected a number in [0, 1], got {self.temperature}")
         d, (rows, columns) = self.dynamics, self.tokenizer.grid
         if (d.grid_height, d.grid_width, d.latent_dim) != (rows, columns, self.tokenizer.latent_dim):
             raise ValueError(
@@ -60,13 +63,17 @@ class LatentScale(nn.Module):
         self.mean.copy_(flat.mean(0))
         self.std.copy_(flat.std(0).clamp_min(1e-3))
 
-    def standardise(self, latents: Tensor) -> Tensor:
+    def standardise(self, latents: Tensor | float) -> Tensor:
         """Tokenizer latents (..., d) -> zero mean and unit variance."""
         return (latents - self.mean) / self.std
 
     def restore(self, latents: Tensor) -> Tensor:
         """The way back, within the tokenizer's bounds."""
         return (latents * self.std + self.mean).clamp(-1.0, 1.0)
+
+    def bounded(self, latents: Tensor) -> Tensor:
+        """Standardised latents (..., d) within the tokenizer's bounds, beyond which no frame lies."""
+        return torch.maximum(torch.minimum(latents, self.standardise(1.0)), self.standardise(-1.0))
 
 
 class WorldModel(nn.Module):
@@ -105,7 +112,7 @@ class WorldModel(nn.Module):
         dynamics = self.dynamics.at(Views(*tokenizer.config.grid, tuple(chosen.items())))
         other = copy.copy(self)
         other._modules = {**self._modules, "tokenizer": tokenizer, "dynamics": dynamics}
-        other.config = WorldConfig(tokenizer.config, dynamics.config, self.config.frame_rate_hz)
+        other.config = replace(self.config, tokenizer=tokenizer.config, dynamics=dynamics.config)
         return other
 
     def encode(self, frames: Tensor) -> Tensor:

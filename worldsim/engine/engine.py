@@ -35,9 +35,7 @@ class EngineConfig:
     context_signal: float = 0.9  # signal level at which past frames are remembered
     guidance: float = 1.0  # above 1 follows the scene description harder, at twice the cost
     start_guidance: float = 2.0
-    temperature: float = (
-        0.5  # of the noise a frame is drawn from: at 1 as in training, lower nearer to what is likeliest
-    )
+    temperature: float | None = None  # of the noise a frame is drawn from; none: what the world says of itself
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class Engine:
         check_steps(config.start_steps, self.finest)
         if not 0.0 < config.context_signal <= 1.0:
             raise ValueError(f"EngineConfig.context_signal: expected a level in (0, 1], got {config.context_signal}")
-        if not 0.0 <= config.temperature <= 1.0:
+        self.temperature = world.config.temperature if config.temperature is None else config.temperature
+        if not 0.0 <= self.temperature <= 1.0:
             raise ValueError(f"EngineConfig.temperature: expected a number in [0, 1], got {config.temperature}")
 
     def empty(self, scene: Scene, seeds: Sequence[int]) -> RolloutState:
@@ -110,8 +109,7 @@ class Engine:
     @torch.no_grad()
     def step(self, state: RolloutState, motion: Tensor, command: Tensor | None = None) -> Step:
         """Advance ``state`` in place by one frame under ``motion`` (b, m) and route ``command`` (b,)."""
-        c = self.config
-        return self._draw(state, motion, command, c.steps, c.guidance, c.temperature)
+        return self._draw(state, motion, command, self.config.steps, self.config.guidance, self.temperature)
 
     @torch.no_grad()
     def refine(
@@ -163,7 +161,7 @@ class Engine:
         condition = self._turned_to(state, motion, command)
         predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
         drawn = sample(predict, temperature * self._noise(state), steps, self.finest)
-        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+        return self._remember(state, self.world.scale.bounded(drawn.latents[:, 0]), drawn.first_guess[:, 0], condition)
 
     def _draw_over(self, state: RolloutState, latents: Tensor, condition: FrameCondition, taken: int) -> Step:
         steps = self.config.start_steps
@@ -173,7 +171,7 @@ class Engine:
             self.world.dynamics, condition, state.scene, state.previous, state.cache, self.config.guidance
         )
         drawn = resume(predict, noised, taken, steps, self.finest)
-        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+        return self._remember(state, self.world.scale.bounded(drawn.latents[:, 0]), drawn.first_guess[:, 0], condition)
 
     def _expected(self, state: RolloutState, condition: FrameCondition, noise: Tensor, guidance: float) -> Tensor:
         """The mean (b, 1, n, d) of what may come next, before anything of it is drawn."""
