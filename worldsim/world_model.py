@@ -63,17 +63,13 @@ class LatentScale(nn.Module):
         self.mean.copy_(flat.mean(0))
         self.std.copy_(flat.std(0).clamp_min(1e-3))
 
-    def standardise(self, latents: Tensor | float) -> Tensor:
+    def standardise(self, latents: Tensor) -> Tensor:
         """Tokenizer latents (..., d) -> zero mean and unit variance."""
         return (latents - self.mean) / self.std
 
     def restore(self, latents: Tensor) -> Tensor:
         """The way back, within the tokenizer's bounds."""
         return (latents * self.std + self.mean).clamp(-1.0, 1.0)
-
-    def bounded(self, latents: Tensor) -> Tensor:
-        """Standardised latents (..., d) within the tokenizer's bounds, beyond which no frame lies."""
-        return torch.maximum(torch.minimum(latents, self.standardise(1.0)), self.standardise(-1.0))
 
 
 class WorldModel(nn.Module):

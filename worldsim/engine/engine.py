@@ -161,7 +161,7 @@ class Engine:
         condition = self._turned_to(state, motion, command)
         predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
         drawn = sample(predict, temperature * self._noise(state), steps, self.finest)
-        return self._remember(state, self.world.scale.bounded(drawn.latents[:, 0]), drawn.first_guess[:, 0], condition)
+        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
 
     def _draw_over(self, state: RolloutState, latents: Tensor, condition: FrameCondition, taken: int) -> Step:
         steps = self.config.start_steps
@@ -171,7 +171,7 @@ class Engine:
             self.world.dynamics, condition, state.scene, state.previous, state.cache, self.config.guidance
         )
         drawn = resume(predict, noised, taken, steps, self.finest)
-        return self._remember(state, self.world.scale.bounded(drawn.latents[:, 0]), drawn.first_guess[:, 0], condition)
+        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
 
     def _expected(self, state: RolloutState, condition: FrameCondition, noise: Tensor, guidance: float) -> Tensor:
         """The mean (b, 1, n, d) of what may come next, before anything of it is drawn."""
