@@ -178,12 +178,7 @@ def _as_list(piece: Piece | None) -> list[Piece]:
 
 
 def _slash(found: list[Piece]) -> list[Piece]:
-    """ "rain/snow" is one of two; between different kinds a slash only parts."""
-    return [found[0], found[1].of("or")]
-
-
-def _slashed(found: list[Piece]) -> list[Piece]:
-    """ "3/4 lanes", "car/van"."""
+    """ "rain/snow", "3/4 lanes" are one of two; between different kinds a slash only parts."""
     return [found[0], found[1].of("or")]
 
 
@@ -301,7 +296,7 @@ _PHRASES = [
     _rule("amount scope? traffic (?!at|number)", _tempered),
     _rule("motion (at|between)? road", _over_road),
     _rule("(vehicle|vehicles) colon? amount (?=comma|end|close|but|$)", _crowd),
-    _rule("(number|amount|vehicle|vehicles|person) slash (?=number|amount|vehicle|vehicles|person)", _slashed),
+    _rule("(number|amount|vehicle|vehicles|person) slash (?=number|amount|vehicle|vehicles|person)", _slash),
 ]
 """Turns of phrase, before anything is counted."""
 _RULES = [

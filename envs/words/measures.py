@@ -224,6 +224,8 @@ def listed_length(found: list[Piece]) -> Piece | None:
 
 
 def moment(since: str) -> Build:
+    """A length of time or road becomes a ``Moment`` counted from ``since``."""
+
     def build(found: list[Piece]) -> Piece | None:
         value, unit = of_kinds(found, "length")[0].value
         if has(found, "within"):
@@ -236,6 +238,7 @@ def moment(since: str) -> Build:
 
 
 def horizon(found: list[Piece]) -> Piece | None:
+    """ "for 30 seconds": how long the drive is."""
     value, unit = of_kinds(found, "length")[0].value
     return spanning(found, "horizon_s", value) if unit == "s" else None
 

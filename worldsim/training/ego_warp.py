@@ -145,7 +145,7 @@ def fit_ego_warp(
     network.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.05)
-    errors = {"error": 0.0, "error_of_standing_still": 0.0, "ratio": 0.0, "driven": float("nan")}
+    driven_error = math.nan
     with tqdm(total=config.steps, desc="fitting the ego warp", disable=not progress, mininterval=1.0) as bar:
         for step in range(config.steps):
             pairs = kinds[step % len(kinds)]
@@ -155,7 +155,7 @@ def fit_ego_warp(
                 latents, motion = clips.latents.to(device), clips.motion[:, 1:].to(device)
                 known = clips.motion_known[:, 1:].to(device)
                 error = _error(network, latents[:, :1], latents[:, 1:], motion, views, generator, known)
-                loss, errors["driven"] = loss + shape.clips * error, float(error.detach())
+                loss, driven_error = loss + shape.clips * error, float(error.detach())
             optimizer.zero_grad(set_to_none=True)
             (loss / config.batch).backward()
             optimizer.step()
@@ -166,7 +166,7 @@ def fit_ego_warp(
     network.requires_grad_(False)
     error, still = torch.tensor([pairs.cut(0, held).errors(network) for pairs in kinds]).mean(0).tolist()
     logger.info("ego warp: squared error %.3f, %.3f where frames are left as they are", error, still)
-    return errors | {"error": error, "error_of_standing_still": still, "ratio": error / still}
+    return {"error": error, "error_of_standing_still": still, "ratio": error / still, "driven": driven_error}
 
 
 def _error(
