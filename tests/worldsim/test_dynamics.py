@@ -81,7 +81,7 @@ def test_bootstrap_loss_is_finite_and_reaches_step_embeddings() -> None:
 def test_an_own_past_is_drawn_and_depends_on_its_depth() -> None:
     dynamics = tiny_world().dynamics
     batch = clip_batch(dynamics.config, 8)
-    once, *deeper = (own_past(dynamics, batch, depth, torch.Generator().manual_seed(0)) for depth in (1, 2, 3))
+    once, *deeper = (own_past(dynamics, batch, depth, torch.Generator().manual_seed(0)).latents for depth in (1, 2, 3))
     assert (once != batch.latents).float().mean() > 0.99 and not once.requires_grad
     assert any((once != drawn).float().mean() > 0.9 for drawn in deeper)
 
@@ -95,10 +95,11 @@ def test_a_drawn_frame_sees_what_a_rollout_would_show_it() -> None:
     x = torch.randn(2, 10, config.n_tokens, config.latent_dim, generator=g)
     levels = Levels(torch.rand(2, 10, generator=g), torch.randint(0, config.step_levels, (2, 10), generator=g))
     order = Order.written_and_drawn(5, config.context_frames)
-    both = dynamics(x, batch.condition(levels), batch.scene, past=order)
+    leads = batch.motion + 0.1 * torch.randn(batch.motion.shape, generator=g)
+    both = dynamics(x, batch.condition(levels, leads), batch.scene, past=order)
     for moment in range(5):
         index = torch.tensor([*range(moment), 5 + moment])
-        condition = batch.condition(levels)
+        condition = batch.condition(levels, leads)
         alone = FrameCondition(*(getattr(condition, f.name)[:, index] for f in fields(condition)))
         plain = dynamics(x[:, index], alone, batch.scene)
         assert torch.allclose(plain.latents[:, -1], both.latents[:, 5 + moment], atol=1e-4)

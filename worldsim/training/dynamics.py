@@ -36,7 +36,7 @@ from worldsim.training.backwards import play_backwards
 from worldsim.training.ego_warp import EgoWarpConfig, Picture, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.mixture import Buckets
-from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
+from worldsim.training.objective import ClipBatch, ObjectiveConfig, Past, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.rolled import RolledClips, RolledConfig
 from worldsim.training.state import TrainState, holds_state
@@ -312,7 +312,7 @@ def _step_function(
         with autocast(dtype, config.device):
             rolled.roll(assemble(state.evaluated, tokenizer, source.main.scale).to(config.device), number)
 
-    def clips(number: int, mature: bool) -> tuple[Views, ClipBatch, Tensor | None]:
+    def clips(number: int, mature: bool) -> tuple[Views, ClipBatch, Past | None]:
         if mature and np.random.default_rng((config.loop.seed, number, 0)).random() < config.rolled.share:
             if rolled.due(number):
                 roll(number)

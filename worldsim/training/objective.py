@@ -21,6 +21,7 @@ from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.heads import head_loss
 from worldsim.dynamics.transformer import Dynamics, Prediction
 from worldsim.errors import choose
+from worldsim.training.registration import leading_motions
 
 NOISE, NOTHING = "noise", "nothing"
 
@@ -70,10 +71,10 @@ class ClipBatch:
     scene: Scene
     vehicles: Tensor  # (b, t, n) bool, tokens that a vehicle touches
 
-    def condition(self, levels: Levels) -> FrameCondition:
-        """Conditions of every moment, written and then drawn; ``levels`` (b, 2 t)."""
-        motion, known, command = (torch.cat((x, x), dim=1) for x in (self.motion, self.motion_known, self.command))
-        return FrameCondition(levels.signal, levels.step, motion, known, command)
+    def condition(self, levels: Levels, leads: Tensor) -> FrameCondition:
+        """Conditions of every moment, written and then drawn; ``levels`` (b, 2 t), drawn under motions ``leads``."""
+        known, command = (torch.cat((x, x), dim=1) for x in (self.motion_known, self.command))
+        return FrameCondition(levels.signal, levels.step, torch.cat((self.motion, leads), dim=1), known, command)
 
     def cut(self, first: int, end: int) -> ClipBatch:
         """Clips ``first`` to ``end``."""
@@ -82,6 +83,22 @@ class ClipBatch:
             self.latents[part], self.motion[part], self.motion_known[part], self.targets[part], self.command[part],
             self.scene.select(torch.arange(first, end, device=self.latents.device)), self.vehicles[part],
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Past:
+    """What stands in the memory in place of a batch's frames, and how each true frame is reached from there."""
+
+    latents: Tensor  # (b, t, n, d)
+    leads: Tensor  # (b, t, m): the motion that leads from the remembered frame before t to the true frame t
+
+    def cut(self, first: int, end: int) -> Past:
+        """Clips ``first`` to ``end``."""
+        return Past(self.latents[first:end], self.leads[first:end])
+
+    def then(self, other: Past) -> Past:
+        """These clips and then those."""
+        return Past(torch.cat((self.latents, other.latents)), torch.cat((self.leads, other.leads)))
 
 
 def drop_conditions(batch: ClipBatch, config: ObjectiveConfig, generator: torch.Generator) -> ClipBatch:
@@ -106,27 +123,27 @@ def objective(
     config: ObjectiveConfig,
     generator: torch.Generator,
     mature: bool = True,
-    past: Tensor | None = None,
+    rolled: Past | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean ramp-weighted squared error in x-space plus head losses, and its parts.
 
     The first clips train large steps, the last ones go on from what the model drew itself, those between are plain;
-    all are plain unless the model is ``mature``. With ``past`` (b, t, n, d), from a rollout, all go on from that; what
-    is true of the batch's frames need not be so of these, so nothing is learned about them.
+    all are plain unless the model is ``mature``. With a ``rolled`` past all go on from that; what is true of the
+    batch's frames need not be so of these, so nothing is learned about them.
     """
     b, t = batch.latents.shape[:2]
     finest = dynamics.config.finest_steps
     large = round(config.bootstrap_fraction * b) if mature and finest > 1 else 0
-    own = round(config.own_fraction * (b - large)) if mature and t > 1 and past is None else 0
-    written = batch.latents if past is None else past
-    written_weight = config.written_weight if past is None else 0.0
+    own = round(config.own_fraction * (b - large)) if mature and t > 1 and rolled is None else 0
+    past = rolled or Past(batch.latents, batch.motion)
     if own:
-        drawn = own_past(dynamics, batch.cut(b - own, b), config.own_depth, generator)
-        written = torch.cat((written[: b - own], drawn))
+        past = past.cut(0, b - own).then(own_past(dynamics, batch.cut(b - own, b), config.own_depth, generator))
     jump, flow = shortcut_levels(large, t, finest, generator), flow_levels(b - large, t, generator)
     levels = Levels(torch.cat((jump.signal, flow.signal)), torch.cat((jump.step, flow.step)))
-    two = _Streams.begin(dynamics, batch, written, generator)
-    x = noisy(batch.latents, torch.randn(written.shape, generator=generator, device=generator.device), levels.signal)
+    two = _Streams.begin(dynamics, batch, past, generator)
+    x = noisy(
+        batch.latents, torch.randn(batch.latents.shape, generator=generator, device=generator.device), levels.signal
+    )
     if config.draws_from == NOTHING:
         x, levels = torch.zeros_like(x), Levels(torch.zeros_like(levels.signal), levels.step)
     goal = batch.latents
@@ -141,11 +158,13 @@ def objective(
 
     drawn_error, written_error = error(seen.latents[:, t:], goal), error(seen.latents[:, :t], batch.latents)
     ramp = ramp_weight(levels.signal, config.noise_weight)
-    picture = (ramp * drawn_error).mean() + written_weight * written_error.mean()
-    told = torch.full_like(ramp, 1.0 if past is None else 0.0)
+    picture = (ramp * drawn_error).mean()
+    if rolled is None:
+        picture = picture + config.written_weight * written_error.mean()
+    told = torch.full_like(ramp, 1.0 if rolled is None else 0.0)
     weight = torch.cat((told, config.written_weight * ramp), dim=1)
     heads, parts = head_loss(seen.state, torch.cat((batch.targets, batch.targets), dim=1), weight)
-    if past is not None:
+    if rolled is not None:
         return picture + config.head_weight * heads, {"rolled_error": float(drawn_error[large:].mean().detach())}
     values = {"picture": picture, "heads": heads, "flow_error": drawn_error[large : b - own].mean()}
     values["written_error"] = written_error[: b - own].mean()
@@ -158,21 +177,30 @@ def objective(
 
 
 @torch.no_grad()
-def own_past(dynamics: Dynamics, batch: ClipBatch, depth: int, generator: torch.Generator) -> Tensor:
-    """The batch's latents (b, t, n, d) as the model draws them, each from those before as it drew them before that.
+def own_past(dynamics: Dynamics, batch: ClipBatch, depth: int, generator: torch.Generator) -> Past:
+    """The batch's frames as the model draws them, each from those before as it drew them before that.
 
     Learning to go on from these, towards the true next frame, keeps a rollout from feeding on its own blur (after
     Resampling Forcing, Guo et al. 2025: history is degraded in parallel rather than by rolling out). Every frame is
     drawn in one pass from some level of noise, so that its faults are of every size, 1 to ``depth`` times.
     """
     b, t = batch.latents.shape[:2]
-    drawn = batch.latents
+    past = Past(batch.latents, batch.motion)
     for _ in range(int(torch.randint(1, depth + 1, (), generator=generator, device=generator.device))):
         levels = flow_levels(b, t, generator)
-        noise = torch.randn(drawn.shape, generator=generator, device=generator.device)
-        two = _Streams.begin(dynamics, batch, drawn, generator)
-        drawn = two.predict(noisy(batch.latents, noise, levels.signal), levels).latents[:, t:].float()
-    return drawn
+        noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device)
+        two = _Streams.begin(dynamics, batch, past, generator)
+        past = led(
+            dynamics, batch, two.predict(noisy(batch.latents, noise, levels.signal), levels).latents[:, t:].float()
+        )
+    return past
+
+
+def led(dynamics: Dynamics, batch: ClipBatch, drawn: Tensor) -> Past:
+    """A past of frames that were ``drawn`` (b, t, n, d) in place of the batch's, from where these stand."""
+    views = dynamics.config.views
+    leads = leading_motions(dynamics.warp, drawn, batch.latents, batch.motion, batch.motion_known, views)
+    return Past(drawn, leads)
 
 
 @dataclass(frozen=True)
@@ -182,24 +210,26 @@ class _Streams:
     dynamics: Dynamics
     batch: ClipBatch
     written: Tensor  # (b, t, n, d) noised
+    leads: Tensor  # (b, t, m) from each of them to the true frame after it
     levels: Levels
 
     @classmethod
-    def begin(cls, dynamics: Dynamics, batch: ClipBatch, written: Tensor, generator: torch.Generator) -> _Streams:
-        b, t = written.shape[:2]
+    def begin(cls, dynamics: Dynamics, batch: ClipBatch, past: Past, generator: torch.Generator) -> _Streams:
+        b, t = past.latents.shape[:2]
         levels = past_levels(b, t, generator)
-        noise = torch.randn(written.shape, generator=generator, device=generator.device)
-        return cls(dynamics, batch, noisy(written, noise, levels.signal), levels)
+        noise = torch.randn(past.latents.shape, generator=generator, device=generator.device)
+        return cls(dynamics, batch, noisy(past.latents, noise, levels.signal), past.leads, levels)
 
     def cut(self, first: int, end: int) -> _Streams:
         """Clips ``first`` to ``end``."""
         levels = Levels(self.levels.signal[first:end], self.levels.step[first:end])
-        return _Streams(self.dynamics, self.batch.cut(first, end), self.written[first:end], levels)
+        written, leads = self.written[first:end], self.leads[first:end]
+        return _Streams(self.dynamics, self.batch.cut(first, end), written, leads, levels)
 
     def predict(self, x: Tensor, levels: Levels) -> Prediction:
         """Of the written moments and then of those drawn, (b, 2 t, ...), from noisy ``x`` (b, t, n, d)."""
         order = Order.written_and_drawn(x.shape[1], self.dynamics.config.context_frames, x.device)
-        condition = self.batch.condition(self.levels.then(levels))
+        condition = self.batch.condition(self.levels.then(levels), self.leads)
         return self.dynamics(torch.cat((self.written, x), dim=1), condition, self.batch.scene, past=order)
 
     def drawing(self) -> Predict:

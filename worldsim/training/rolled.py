@@ -21,7 +21,7 @@ from torch import Tensor
 
 from worldsim.data.clips import ClipShape
 from worldsim.engine import Engine, EngineConfig
-from worldsim.training.objective import ClipBatch
+from worldsim.training.objective import ClipBatch, Past, led
 from worldsim.world_model import WorldModel
 
 
@@ -70,7 +70,7 @@ class RolledClips:
 
     def __init__(self, config: RolledConfig, source: Clips, seed: int) -> None:
         self.config, self.source, self.seed = config, source, seed
-        self.groups: deque[tuple[ClipBatch, Tensor]] = deque(maxlen=config.held)
+        self.groups: deque[tuple[ClipBatch, Past]] = deque(maxlen=config.held)
         self.rolled_at = 0
 
     def due(self, step: int) -> bool:
@@ -84,20 +84,23 @@ class RolledClips:
         passes = c.passes[int(chance.integers(len(c.passes)))]
         engine = Engine(world, EngineConfig(steps=passes, start_steps=1))
         seeds = chance.integers(2**31, size=len(batch.latents)).tolist()
-        self.groups.append((batch, rolled_past(engine, batch, c.seen, seeds)))
+        self.groups.append((batch, led(world.dynamics, batch, rolled_out(engine, batch, c.seen, seeds))))
         self.rolled_at = step
 
-    def draw(self, step: int) -> tuple[ClipBatch, Tensor]:
-        """Clips and, as their past, what was drawn in their place: latents (b, t, n, d), true ones where seen."""
+    def draw(self, step: int) -> tuple[ClipBatch, Past]:
+        """Clips and, as their past, what was drawn in their place, true frames where seen."""
         chance, shape = np.random.default_rng((self.seed, step, 2)), self.config.shape
         batch, past = self.groups[int(chance.integers(len(self.groups)))]
-        count, length = past.shape[:2]
+        count, length = past.latents.shape[:2]
         clips = torch.from_numpy(chance.permutation(count)[: shape.clips])
         first = int((length - shape.frames + 1) * chance.random() ** 2)
-        return _window(batch, clips, first, first + shape.frames), past[clips, first : first + shape.frames]
+        times = slice(first, first + shape.frames)
+        window = _window(batch, clips, times)
+        leads = torch.where(window.motion_known[..., None], past.leads[clips, times], 0.0)
+        return window, Past(past.latents[clips, times], leads)
 
 
-def rolled_past(engine: Engine, batch: ClipBatch, seen: int, seeds: list[int]) -> Tensor:
+def rolled_out(engine: Engine, batch: ClipBatch, seen: int, seeds: list[int]) -> Tensor:
     """Latents (b, t, n, d): the first ``seen`` of the batch's own, and what ``engine`` draws after them."""
     motion = torch.where(batch.motion_known[..., None], batch.motion, float("nan"))
     state, _ = engine.start(batch.latents[:, :seen], motion[:, :seen], batch.scene, seeds)
@@ -105,9 +108,8 @@ def rolled_past(engine: Engine, batch: ClipBatch, seen: int, seeds: list[int]) -
     return torch.cat((batch.latents[:, :seen], torch.stack(drawn, dim=1)), dim=1)
 
 
-def _window(batch: ClipBatch, clips: Tensor, first: int, end: int) -> ClipBatch:
-    """Frames ``first`` to ``end`` of some clips; what led into the first is not known, as in any clip."""
-    times = slice(first, end)
+def _window(batch: ClipBatch, clips: Tensor, times: slice) -> ClipBatch:
+    """Frames ``times`` of some clips; what led into the first is not known, as in any clip."""
     known = batch.motion_known[clips, times].clone()
     known[:, 0] = False
     return replace(
