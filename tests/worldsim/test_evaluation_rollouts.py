@@ -162,5 +162,12 @@ def test_the_calibrate_command(tmp_path) -> None:
     fitted = calibrate(CalibrateConfig(**shared))
     assert float(load_world(tmp_path / "world").trust_scale) == pytest.approx(fitted["trust_scale"])
     assert (tmp_path / "world" / "world.safetensors").stat().st_size == size  # the weights keep their type
+    assert load_world(tmp_path / "world").config.temperature == 1.0
+    colder = calibrate(CalibrateConfig(**shared, temperature=0.25))
+    assert load_world(tmp_path / "world").config.temperature == 0.25  # and the next one leaves it so
+    assert calibrate(CalibrateConfig(**shared))["trust_scale"] == pytest.approx(colder["trust_scale"])
+    assert colder["trust_scale"] != fitted["trust_scale"]
+    with pytest.raises(ValueError, match=r"temperature: expected a number in \[0, 1\], got 2"):
+        calibrate(CalibrateConfig(**shared, temperature=2.0))
     with pytest.raises(ValueError, match="at least 1"):
         held_out(tmp_path / "data", 0)

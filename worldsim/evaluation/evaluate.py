@@ -6,7 +6,7 @@ Axis legend: b drives, t frames, h w c of a frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -132,22 +132,29 @@ def _film(drawn: dict[int, FrameArray], drives: Drives, shown: dict[float, int],
 
 @dataclass
 class CalibrateConfig:
-    """Which world to calibrate, and on what. The world's file is written anew."""
+    """Which world to calibrate, on what, and how it is drawn from now on. The world's file is written anew."""
 
     data: Path = option(help="folder of episodes; those held out (split val) are used")
     world: str = option(help="the folder of a world, or the name of one that ships")
     episodes: int = option(16, "held-out drives at most")
     steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
+    temperature: float | None = option(
+        None, "of the noise that frames are drawn from, in [0, 1]: lower is plainer and nearer to what is likeliest; "
+        "none: what the world says",
+    )  # fmt: skip
     seed: int = option(0, "of the model's own chance")
     device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
     threads: int = option(0, "of torch; 0 leaves its own choice")
 
 
 def calibrate(config: CalibrateConfig) -> dict[str, Any]:
-    """Fit the world's trust scale to held-out drives and write it into the world."""
+    """Fit the world's trust scale to held-out drives and write it into the world, with the temperature asked for."""
     if config.threads:
         torch.set_num_threads(config.threads)
-    engine = Engine(load_world(config.world, config.device), EngineConfig(steps=config.steps, start_steps=1))
+    world = load_world(config.world, config.device)
+    if config.temperature is not None:
+        world.config = replace(world.config, temperature=config.temperature)
+    engine = Engine(world, EngineConfig(steps=config.steps, start_steps=1))
     episodes = held_out(config.data, config.episodes)
     before = float(engine.world.trust_scale)
     drives = Drives.of(episodes, engine.world, TextEncoder())
