@@ -3,8 +3,8 @@
 A model that only ever goes on from true frames has no answer to its own faults, and they grow. So now and then a few
 drives are rolled out with the weights as they are, under the motion that was driven, and the model learns what was
 truly to be seen next after what it drew (data as demonstrator: Venkatraman et al. 2015; learning from hallucinated
-pasts: Talvitie 2014). Within the window of its memory that can be known: the true frames at its beginning and the
-motion since say where the vehicle is. Beyond, it says at least what frames look like.
+pasts: Talvitie 2014). Where the vehicle is by then is not where it truly was, so the motion that leads from what was
+drawn to what was truly seen is found anew (``worldsim.training.registration``).
 
 Axis legend: b clips, t frames, n latent tokens, d latent channels.
 """
