@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from .grammar import LISTED, Actor
+from .counted import LISTED, Actor
 from .lexicon import Piece
 from .limits import ACTS, DOERS
 

@@ -9,7 +9,7 @@ from ..events import VEHICLES
 from . import limits
 from .book import TURNING, Book, Mention, Told
 from .clauses import Clause, Frame, frames
-from .grammar import Actor
+from .counted import Actor
 from .lexicon import Piece
 from .limits import Limit
 from .turning import turnings

@@ -10,8 +10,7 @@ from worldsim.types import TIMES
 
 from ..choices import Range, possible
 from .lexicon import Piece
-
-Build = Callable[[list[Piece]], Piece | list[Piece] | None]
+from .rules import Build, has, of_kinds, spanning
 
 UNITS = {
     "s": ("s", 1.0), "min": ("s", 60.0), "m": ("m", 1.0), "km": ("m", 1000.0), "mile": ("m", 1609.3),
@@ -36,23 +35,6 @@ class Moment:
     value: Any
     unit: str
     since: str
-
-
-# --- parts of a match -----------------------------------------------------------------------------------------
-
-
-def spanning(found: list[Piece], kind: str, value: Any) -> Piece:
-    """One piece over the whole match."""
-    said = next((piece.said for piece in found if piece.said), "")
-    return Piece(kind, value, found[0].start, found[-1].end, any(piece.near for piece in found), said)
-
-
-def of_kinds(found: list[Piece], *kinds: str) -> list[Piece]:
-    return [piece for piece in found if piece.kind in kinds]
-
-
-def has(found: list[Piece], kind: str) -> bool:
-    return any(piece.kind == kind for piece in found)
 
 
 def scaled(value: Any, factor: float) -> Any:

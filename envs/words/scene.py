@@ -9,7 +9,7 @@ from ..choices import possible
 from . import limits
 from .book import Book, turning_key
 from .clauses import Clause
-from .grammar import Actor
+from .counted import Actor
 from .lexicon import Piece
 
 FIELDS = ("road", "weather", "time_of_day", "traffic", "lanes", "drivers", "command", "speed", "oncoming", "both_ways")

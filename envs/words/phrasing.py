@@ -1,0 +1,117 @@
+"""Turns of phrase, read before anything is counted: "a boy on a bicycle", "half full", "squeezes in from the ramp"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from ..choices import possible
+from . import measures
+from .counted import count_lanes, traffic_level
+from .lexicon import Piece
+from .rules import as_list, drop, if_first, rule, slash, spanning
+
+
+def _labelled(found: list[Piece]) -> list[Piece] | None:
+    """ "TC-109" is a name."""
+    if any(first.end != second.start for first, second in pairwise(found)):
+        return None
+    return [found[0], found[-1].of("label")]
+
+
+def _right_ahead(found: list[Piece]) -> Piece | None:
+    """ "right ahead", and not "from the right, just ahead"."""
+    is_close = found[1].start - found[0].end == 1 and found[0].value == "right"
+    return spanning(found, "ahead", "") if is_close else None
+
+
+def _rider(found: list[Piece]) -> list[Piece]:
+    """ "a boy on a bicycle", 小伙子骑车: a cyclist."""
+    person, ride = found[0], found[-1]
+    near = person.near or ride.near
+    return [replace(person, value="cyclist", near=near), ride.of("teller"), *found[1:-1]]
+
+
+def _two_names(found: list[Piece]) -> Piece | None:
+    """ "a student cyclist"."""
+    names = [piece.value for piece in found]
+    return spanning(found, "person", "cyclist") if names == ["pedestrian", "cyclist"] else None
+
+
+def _fades(found: list[Piece]) -> list[Piece]:
+    """ "daylight fades to dusk"."""
+    return [found[0].of("time_of_day", "day"), found[1].of("turn"), found[2]]
+
+
+def _bends(found: list[Piece]) -> Piece:
+    """ "many turns"."""
+    return spanning(found, "road", "curves")
+
+
+def _tempered(found: list[Piece]) -> Piece | None:
+    """ "moderately busy"."""
+    return spanning(found, "traffic", "medium") if found[0].value == "medium" else None
+
+
+def _crowd(found: list[Piece]) -> Piece | None:
+    """车少: what is said is how much traffic there is."""
+    level = found[-1].value
+    general = found[0].value in ("any", "car") and not found[0].near and len(possible(level)) == 1
+    return spanning(found, "traffic", level) if general else None
+
+
+def _over_road(found: list[Piece]) -> list[Piece] | None:
+    """ "squeezes in from the slip road" is to merge, "races over the junction" to cross."""
+    motion, road = found[0].value, tuple(possible(found[-1].value))
+    if motion == "cut_in" and road == ("merge",):
+        return [found[0].of("motion", "merge"), *found[1:]]
+    if motion == "through":
+        return [found[0].of("motion", "cross" if road == ("intersection",) else "walk"), *found[1:]]
+    return None
+
+
+PHRASES = [
+    rule("ramp", lambda found: [found[0].of("motion", "merge"), found[0].of("road", "merge")]),
+    rule("through (at|between)? (?=road)", lambda found: found[0].of("motion", "through")),
+    rule("through", lambda found: found[0].of("motion", "walk")),
+    rule("unknown to number", _labelled),
+    rule("side ahead", _right_ahead),
+    rule("(vehicle|vehicles|person|lead|ahead) who", lambda found: found[:1]),
+    rule("who", lambda found: found[0].of("with")),
+    rule("number th", lambda found: spanning(found, "nth", f"{found[0].value:g}")),
+    rule("th", lambda found: found[0].of("unknown")),
+    rule("nth unit", measures.named),
+    rule("nth (?=vehicle|vehicles|lead|person|motion|rides)", drop),
+    rule("nth", lambda found: found[0].of("repeat")),
+    rule("person (side|at|between|number|amount|motion|repeat){0,4} rides", _rider),
+    rule("rides scope? person", lambda found: _rider([found[-1], found[0]])),
+    rule("rides", lambda found: found[0].of("person", "cyclist")),
+    rule("person person", _two_names),
+    rule("person says", lambda found: [found[0].of("teller")]),
+    rule("says", drop),
+    rule("for (?=motion)", drop),
+    rule("motion times vehicle", lambda found: found[:2] if found[0].value == "brake" else None),
+    rule("number unit number (?!unit|lane_word|vehicle|vehicles|person|clock|scale|motion)", measures.unit_and_half),
+    rule("lane_word not number (?!unit)", lambda found: [found[1], *as_list(count_lanes([found[0], found[2]]))]),
+    rule("traffic_word not amount", lambda found: [found[1], *as_list(traffic_level([found[0], found[2]]))]),
+    rule("number (?=(motion|becomes|start|over) just)", if_first(1.0, drop)),
+    rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),
+    rule("just", drop),
+    rule("(?<!time_of_day)(?<!weather)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")),
+    rule("dims (into|to) time_of_day", _fades),
+    rule("dims (comma|and|end)? becomes", lambda found: spanning(found, "becomes", found[-1].value)),
+    rule("dims", lambda found: found[0].of("becomes", found[0].value)),
+    rule("before pronoun (?=comma|end|close|with|$)", lambda found: found[0].of("order", "earlier")),
+    rule("after pronoun (?=comma|end|close|with|$)", lambda found: found[0].of("order", "next")),
+    rule("command_word (colon|turn)? side", lambda found: spanning(found, "command", found[-1].value)),
+    rule("command_word", drop),
+    rule("(?<!weather)amount scope? measure (?!weather)", traffic_level),
+    rule("(?<!weather)measure (colon|at)? amount", traffic_level),
+    rule("measure", drop),
+    rule("amount scope? turn (?!weather|time_of_day|to|at)", _bends),
+    rule("amount scope? traffic (?!at|number)", _tempered),
+    rule("motion (at|between)? road", _over_road),
+    rule("(vehicle|vehicles) colon? amount (?=comma|end|close|but|$)", _crowd),
+    rule("(number|amount|vehicle|vehicles|person) slash (?=number|amount|vehicle|vehicles|person)", slash),
+]
+"""Turns of phrase, before anything is counted."""
