@@ -10,6 +10,7 @@ from .lexicon import Piece
 from .limits import ACTS, DOERS
 
 _BREAKS = ("comma", "end", "but", "with", "and", "colon", "close")
+_ATTRIBUTES = ("side", "moment", "length", "span", "sides")
 _OPENERS = ("order", "after", "before", "while", "later")
 _CLOSERS = ("post", "pre", "during")  # Chinese says its conjunctions of time after the clause
 
@@ -36,6 +37,11 @@ class Clause:
             return ""
         return str(self.opener.value) if self.opener.kind == "order" else self.opener.kind
 
+    @property
+    def is_attribute(self) -> bool:
+        """Whether it only says where from and when, of what another clause tells: "cut-in, right, 8 s"."""
+        return bool(self.pieces) and {piece.kind for piece in self.pieces} <= {*_ATTRIBUTES, "at", "between", "label"}
+
     def denials(self) -> list[bool]:
         """For each piece, whether a "not" before it denies it.
 
@@ -61,8 +67,10 @@ class Clause:
                 item = item or "actor"
             denied.append(is_open and piece.kind != "not")
             last_end, before = piece.end, piece.kind
-        last = self.pieces[-1].kind if self.pieces else ""
-        return [each.kind == "actor" for each in self.pieces] if last == "not" else denied
+        if self.pieces and self.pieces[-1].kind == "not":  # 车都没有, 高速不去
+            fronted = ("actor",) if self.of("actor") else LISTED
+            return [each.kind in fronted for each in self.pieces]
+        return denied
 
     def of(self, *kinds: str) -> list[Piece]:
         """The pieces of these kinds."""
@@ -91,6 +99,8 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
         current = found[-1]
         if piece.kind in ("and", "with") and _joins(pieces, place):
             continue
+        if piece.kind == "comma" and current.link == "earlier" and not current.pieces:
+            continue  # 在这之前，
         if piece.kind in _BREAKS or (piece.kind == "than" and current.link == "after"):
             current.is_title = piece.kind == "colon"
             _postponed(found)
@@ -99,6 +109,10 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
             current.opener = current.opener or piece
             follows = piece.of("order", "next") if piece.kind == "post" else None
             found.append(Clause(current.sentence, opener=follows))
+        elif piece.kind == "order" and _opens_late(current, piece):
+            current.opener = current.opener or piece
+            if piece.value == "earlier" and current.pieces[-1].kind == "length":
+                current.offset = current.pieces.pop()
         elif piece.kind in _OPENERS:
             offset = current.pieces.pop() if current.pieces and current.pieces[-1].kind == "length" else None
             found.append(Clause(current.sentence, opener=piece, offset=offset))
@@ -108,6 +122,15 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
             current.pieces.append(piece)
     _postponed(found)
     return [clause for clause in found if clause.pieces or clause.opener]
+
+
+def _opens_late(clause: Clause, piece: Piece) -> bool:
+    """ "At 110 m first ...", 雨在此前停: the word of time stands behind what it is said of."""
+    kinds = {each.kind for each in clause.pieces}
+    if piece.value == "first":
+        return bool(kinds) and kinds <= {*_ATTRIBUTES, "at"}
+    turning = {"weather", "time_of_day"}
+    return piece.value == "earlier" and bool(kinds & turning) and kinds <= {*turning, "length"}
 
 
 def _postponed(found: list[Clause]) -> None:

@@ -17,11 +17,12 @@ from .lexicon import Piece
 from .measures import Moment
 from .phrasing import PHRASES
 from .rules import Rule, apply, drop, if_first, of_kinds, rule, slash, spanning
+from .shorthand import COMPOUND, SHORTHAND, stamped
 
 
 def phrases(pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces, combined by every rule in turn."""
-    found = list(pieces)
+    found = stamped(pieces)
     for pattern, build in _RULES:
         found = apply(pattern, build, found)
     return found
@@ -83,6 +84,17 @@ def _again_at(found: list[Piece]) -> list[Piece] | None:
     return [*found[:-2], spanning(found[-2:], "moment", Moment(number, "s", "start"))]
 
 
+def _at_once(found: list[Piece]) -> Piece | None:
+    """ "t=0: clear" is how it begins."""
+    moment: Moment = found[0].value
+    return found[0].of("order", "first") if moment.value == 0.0 and moment.since == "start" else None
+
+
+def _one_after_another(found: list[Piece]) -> list[Piece] | None:
+    """ "a truck, two cars and a van cut in": each of them does."""
+    return [piece.of("and") if piece.kind == "comma" else piece for piece in found]
+
+
 def _denied(found: list[Piece]) -> Piece:
     """ "no A, B or C" as a denial of their union."""
     return spanning(found, "denied", _union(found[1:]))
@@ -98,6 +110,7 @@ def _lists() -> list[Rule]:
         rules.append(rule(f"choose colon? {kind} (comma? (comma|and|or) {kind}){_FEW}", _union))
         rules.append(rule(f"{kind} (comma? (comma|and|or) {kind}){_FEW} scope? comma? choose", _union))
         rules.append(rule(f"{kind} slash (?={kind})", slash))
+        rules.append(rule(f"{kind} or at (?={kind})", lambda found: found[:2]))
         rules.append(rule(denied, _denied))
         if kind != "actor":
             rules.append(rule(f"{kind} (comma {kind}){_FEW} comma? or {kind}", _union))
@@ -108,6 +121,7 @@ def _lists() -> list[Rule]:
 
 
 _RULES = [
+    *SHORTHAND,
     *PHRASES,
     rule("nobody", lambda found: [found[0].of("not"), found[0].of("actor", Actor(("any",)))]),
     rule("(?<!between)side (after|before) (?!number|scale|amount|length)", _conjunction),
@@ -119,9 +133,11 @@ _RULES = [
     rule("amount or amount", lambda found: spanning(found, "amount", (found[0].value, found[2].value))),
     rule("leave", measures.leave),
     rule("number and_half", measures.decimal),
+    rule("number clock (at|between)? time_of_day", lambda found: spanning(found, "time_of_day", found[-1].value)),
     rule("number clock number (?=unit)", measures.decimal),
     rule("(number|scale){0,4} scale (number|scale){0,4}", measures.number),
     rule("number number{1,4}", measures.number),
+    *COMPOUND,
     rule("between number to number unit", measures.spell(measures.numbers_between)),
     rule("between number (to|and) number", measures.number_range),
     rule("(?:unit|ordinal) colon? number (?!unit|scale|clock|lane_word|to|or)", measures.seconds),
@@ -130,6 +146,7 @@ _RULES = [
     rule("ordinal number (?=vehicle|lead|person)", lambda found: found[0].of("stop")),
     rule("time_of_day? number clock", measures.clock),
     rule("at number at? time_of_day", measures.clock),
+    rule("clock", lambda found: found[0].of("time_of_day", "day") if found[0].value == "morning" else None),
     rule("number during", measures.hour),
     rule("number? length", measures.listed_length),
     rule("speed_of (colon|at){0,2} (number|amount)? unit", measures.length),
@@ -142,7 +159,11 @@ _RULES = [
     rule("(?<=after) unit", measures.length),
     rule("unit (?=later|post|after|before)", measures.length),
     rule("between length to length", measures.spell(measures.between)),
-    rule("between? length (to|and) length", measures.between),
+    rule("(between|at)? length (to|and) length scope? amid", measures.spell(measures.between)),
+    rule("(between? length to|between length and) length", measures.between),
+    rule("amid", drop),
+    rule("visibility (colon|at|to|scope|within|than|unknown){0,3} length", measures.visibility),
+    rule("(weather|time_of_day) to (?=length)", lambda found: [found[0], found[1].of("before")]),
     rule("(least|most) (after|at)? length", measures.bounded),
     rule("length (least|most)", measures.bounded),
     rule("(?<=ego)length", measures.drive_speed),
@@ -161,6 +182,8 @@ _RULES = [
     rule("at length", measures.moment("start")),
     rule("length order", _after_that),
     rule("length colon (?!length|moment|number)", measures.moment("start")),
+    rule("moment", _at_once),
+    rule("(?:(?<=comma)|(?<=end)|^) to (?=moment)", drop),
     rule("moment to moment", measures.spell(measures.span)),
     rule("order length", if_first("earlier", lambda found: found[::-1])),
     *[rule("moment .{0,200}? at number (?=comma|end|close|$)", _again_at)] * 3,
@@ -187,11 +210,13 @@ _RULES = [
     rule("ahead scope? (number|amount)? (vehicle|lead)", count_actor),
     rule("(number|amount scope?)? (vehicle|vehicles|person) ahead?", count_actor),
     rule("traffic_word", lambda found: found[0].of("actor", Actor(("any",), level="medium"))),
+    rule(f"actor (comma actor){_FEW} comma? and (?=actor)", _one_after_another),
+    rule("number (?=(at|between){0,2} (side|moment|length))", if_first(1.0, lambda found: found[0].of("label"))),
     rule("actor with (cannot|unknown)", lambda found: [found[0], found[2]]),
     rule("number motion (?!actor|scope|traffic_word)", _several),
     rule("actor? motion times", _several),
     rule("times motion", _several),
     rule("side and side", _union),
     *_lists(),
-    rule("side to? side", _from_to),
+    rule("side (to|turn)? side", _from_to),
 ]

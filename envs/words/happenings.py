@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..choices import possible
 from ..events import VEHICLES
@@ -10,9 +11,10 @@ from . import limits
 from .book import TURNING, Book, Mention, Told
 from .clauses import Clause, Frame, frames
 from .counted import Actor
+from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
 from .limits import Limit
-from .turning import turnings
+from .turning import said_again, turnings
 
 EVENT_OF = {
     "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
@@ -41,6 +43,7 @@ class Happenings:
         self.sentence = 0
         self.led = False  # whether an "after ..." stands before, in the sentence
         self.ego = False  # whether the clause before speaks of the ego
+        self.side: Any = None  # the side said last
 
     def take(self, clause: Clause) -> list[Piece]:
         """Read a clause; the pieces of its weather and light that turn."""
@@ -48,6 +51,8 @@ class Happenings:
             self.sentence, self.led, self.topic = clause.sentence, False, None
         if clause.of("actor", "motion", "start", "turn", "over", "becomes") or not clause.of("weather"):
             clause.pieces = [replace(each, kind="length") if each.kind == "span" else each for each in clause.pieces]
+        self.side = echo_side(clause, self.side, self.book)
+        echo_deed(clause, self.last)
         told, turned = Told(clause), list[Piece]()
         told.lasting = next(iter(clause.of("horizon_s")), None)
         for frame in frames(clause):
@@ -59,6 +64,7 @@ class Happenings:
                 told.loose += [*frame.sides, *frame.moments]
         if not told.mentions:
             told.mentions, turned = turnings(clause, self.book, self.led)
+            turned = turned or said_again(clause, self.book)
             taken = {id(piece) for mention in told.mentions for piece in mention.pieces}
             told.loose = [piece for piece in told.loose if id(piece) not in taken]
             told.loose = [piece for piece in told.loose if not (told.mentions and told.mentions[0].give(piece))]
@@ -68,9 +74,10 @@ class Happenings:
         if told.mentions:
             self.last, self.last_sentence = told.mentions[-1], clause.sentence
         self.led = clause.link == "after" and bool(told.mentions)
+        share_sides(clause, told.mentions or self.group)
         if told.mentions:
             self.group = told.mentions
-        elif not any(each.is_like for each in self.group):
+        elif not any(each.is_like for each in self.group) and not clause.is_attribute:
             self.group = []
         self.book.told += _parted(told)
         return turned

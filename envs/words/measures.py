@@ -20,13 +20,15 @@ ABOUT = {"light": 3.0, "medium": 5.0, "heavy": 12.0}
 """What "a few", "several" and "many" count of seconds or metres."""
 
 
+FOG_M = 1000.0
+"""Who sees no farther is in fog, as meteorology has it."""
 FARTHEST_M = 10_000.0
 """A distance from here on is none that an event has: kilometres are then those of an hour."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s" or "m".
+    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s" or "m", or a "share" of the drive.
 
     ``since`` is "start" (of the drive), "last" (event), or "open": the start, unless that would be before the last.
     "post" is open too, but Chinese says it of the event that stands before it: 切入三秒后.
@@ -60,6 +62,9 @@ def number(found: list[Piece]) -> Piece | None:
         return spanning(found, "number", Range(*values))
     if any(is_digits(piece) and piece.value >= 10 for piece in found[:-1] if found[-1].kind == "number"):
         return None  # "TC-109 five lanes"
+    if len(found) > 2 and found[-2].kind == "scale" and _is_colloquial(found[-1]) and found[-2].value >= 100:
+        values[-1] *= found[-2].value / 10  # 一百二
+        found = [*found[:-1], replace(found[-1], value=values[-1])]
     total = current = 0.0
     room = float("inf")  # what comes next must be smaller than what is there
     for piece in found:
@@ -70,6 +75,11 @@ def number(found: list[Piece]) -> Piece | None:
         else:
             current += piece.value
     return spanning(found, "number", total + current)
+
+
+def _is_colloquial(piece: Piece) -> bool:
+    """Whether a number is one character from one to nine, as 二 in 一百二."""
+    return piece.kind == "number" and piece.end - piece.start == 1 and 0 < piece.value < 10
 
 
 def number_range(found: list[Piece]) -> Piece | None:
@@ -168,6 +178,14 @@ def length(found: list[Piece]) -> Piece | None:
     return spanning(found, "speed", value) if base == "m/s" else spanning(found, "length", (value, base))
 
 
+def visibility(found: list[Piece]) -> Piece | None:
+    """ "visibility down to fifty metres" is fog."""
+    value, unit = found[-1].value
+    if unit != "m":
+        return None
+    return replace(spanning(found, "weather", "fog" if max(possible(value)) <= FOG_M else "clear"), near=True)
+
+
 def decimal(found: list[Piece]) -> Piece:
     """ "one and a half", 一点五."""
     first, last = found[0].value, found[-1].value
@@ -233,7 +251,7 @@ def clock(found: list[Piece]) -> Piece | None:
     named = of_kinds(found, "time_of_day")
     if named:
         return spanning(found, "time_of_day", named[0].value)
-    hour = hour % 12 + 12 * (half == "pm") if half in ("am", "pm") else hour
+    hour = hour % 12 + 12 * (half == "pm") if half in ("am", "pm", "morning") else hour
     return spanning(found, "time_of_day", "day" if 7 <= hour < 17 else "dusk" if 5 <= hour < 20 else "night")
 
 

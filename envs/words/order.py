@@ -26,6 +26,7 @@ _SUBORDINATE = ("after", "before", "while", "post", "pre", "during")
 def narrative(book: Book) -> list[Mention]:
     """The events in the order in which they happen, which "after", "before" and "meanwhile" may turn round."""
     _begin(book)
+    _only_until(book)
     tale = _Tale(book)
     carried: list[Piece] = []
     for _, sentence in groupby(book.told, key=lambda told: told.clause.sentence):
@@ -54,6 +55,14 @@ def _begin(book: Book) -> None:
             told.mentions.remove(first)
             book.implied.setdefault(key, Said(first.pieces[0], tuple(possible(first.to))))
             book.note("at the start", *first.pieces[1:])
+
+
+def _only_until(book: Book) -> None:
+    """ "Clear until 10 s", and nothing of what comes then."""
+    for told in book.told:
+        for mention in [each for each in told.mentions if each.kind in TURNING and each.to is None]:
+            told.mentions.remove(mention)
+            book.refuse("what comes after it is not said", *mention.pieces, nearest="rain after 10 s")
 
 
 def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> list[Piece]:
@@ -202,10 +211,15 @@ class Dated:
     why: str = ""
 
 
-def dated(mentions: Sequence[Mention], speed_mps: float) -> list[Dated]:
-    """Events in their order with a time each. ``speed_mps`` turns seconds into metres where both are counted."""
+def dated(mentions: Sequence[Mention], speed_mps: float, horizon_s: float) -> list[Dated]:
+    """Events in their order with a time each. ``speed_mps`` turns seconds into metres where both are counted.
+
+    ``horizon_s`` is how long the drive is, of which some times are said as a share: "halfway".
+    """
     result: list[Dated] = []
     for place, mention in enumerate(mentions):
+        if mention.moment is not None and mention.moment.unit == "share":
+            mention.moment = Moment(round(mention.moment.value * horizon_s, 1), "s", "start")
         following = mentions[place + 1] if place + 1 < len(mentions) else None
         if mention.moment is None and following is not None and following.at_once and following.moment is not None:
             mention.moment = following.moment  # "a truck cuts in while, at 8 s, ..."

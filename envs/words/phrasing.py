@@ -9,7 +9,11 @@ from ..choices import possible
 from . import measures
 from .counted import count_lanes, traffic_level
 from .lexicon import Piece
+from .measures import Moment
 from .rules import as_list, drop, if_first, rule, slash, spanning
+
+_NO_DEED = "comma|end|close|with|number|amount|vehicle|vehicles|person|lead|side|weather|time_of_day|$"
+"""What may follow "after it", where that is no beginning of "after it brakes"."""
 
 
 def _labelled(found: list[Piece]) -> list[Piece] | None:
@@ -70,7 +74,60 @@ def _over_road(found: list[Piece]) -> list[Piece] | None:
     return None
 
 
+def _at_the_crossing(found: list[Piece]) -> list[Piece] | None:
+    """ "flies through the crossing": the second is a place."""
+    if found[0].kind == "motion" and found[0].value != "cross":
+        return None
+    return [found[0].of("motion", "cross"), found[-1].of("road", "intersection")]
+
+
+def _regardless(found: list[Piece]) -> list[Piece] | None:
+    """ "without slowing drives across", 不停就横穿: what is not done is how the rest is."""
+    if found[1].value not in ("brake", "stop", "stopped", "slow") or found[-1].value not in ("cross", "walk", "cut_in"):
+        return None
+    return [spanning(found[:-1], "manner_of", ""), found[-1]]
+
+
+def _in_brackets(found: list[Piece]) -> list[Piece]:
+    """ "a slow mover (truck)", "VRU (ped)": who it is, more exactly."""
+    first, second = found[0], found[2]
+    if first.kind == "lead":
+        return [first, second]
+    return [replace(second, start=first.start)]
+
+
+def _clock_past(found: list[Piece]) -> list[Piece]:
+    """ "half past eleven at night"."""
+    if found[-1].kind == "time_of_day":
+        return [spanning(found, "time_of_day", found[-1].value)]
+    return [found[1], found[0].of("clock", "hours")]
+
+
+def _hundred_and(found: list[Piece]) -> list[Piece] | None:
+    """ "one hundred and fifty"."""
+    return [found[0]] if found[1].end - found[1].start == len("and") else None
+
+
+def _not_towards(found: list[Piece]) -> list[Piece]:
+    """对面不要来车."""
+    return [found[1], spanning([found[0], found[2]], "oncoming", "")]
+
+
 PHRASES = [
+    rule("(motion|through) at? crossing", _at_the_crossing),
+    rule("crossing", lambda found: found[0].of("motion", "cross")),
+    rule("not motion (and|just|post)? motion", _regardless),
+    rule("(vehicle|person|lead) comma (vehicle|person) close", _in_brackets),
+    rule("side comma side close", _in_brackets),
+    rule("past number (at|between)? time_of_day", _clock_past),
+    rule("past number", _clock_past),
+    rule("scale and (?=number)", _hundred_and),
+    rule("opposite not vehicle", _not_towards),
+    rule("opposite", drop),
+    rule("clip scope? amid", lambda found: spanning(found, "share", 0.5)),
+    rule("at? share", lambda found: spanning(found, "moment", Moment(found[-1].value, "share", "start"))),
+    rule("sides number? (vehicle|vehicles|person)", lambda f: [f[0], f[0].of("number", 2.0), f[-1]]),
+    rule("measure not amount", lambda found: [found[1], *as_list(traffic_level([found[0], found[2]]))]),
     rule("ramp", lambda found: [found[0].of("motion", "merge"), found[0].of("road", "merge")]),
     rule("through (at|between)? (?=road)", lambda found: found[0].of("motion", "through")),
     rule("through", lambda found: found[0].of("motion", "walk")),
@@ -101,8 +158,9 @@ PHRASES = [
     rule("dims (into|to) time_of_day", _fades),
     rule("dims (comma|and|end)? becomes", lambda found: spanning(found, "becomes", found[-1].value)),
     rule("dims", lambda found: found[0].of("becomes", found[0].value)),
-    rule("before pronoun (?=comma|end|close|with|$)", lambda found: found[0].of("order", "earlier")),
-    rule("after pronoun (?=comma|end|close|with|$)", lambda found: found[0].of("order", "next")),
+    rule("before (?=comma|end|close|$)", lambda found: found[0].of("order", "earlier")),
+    rule(f"before pronoun (?={_NO_DEED})", lambda found: found[0].of("order", "earlier")),
+    rule(f"after pronoun (?={_NO_DEED})", lambda found: found[0].of("order", "next")),
     rule("command_word (colon|turn)? side", lambda found: spanning(found, "command", found[-1].value)),
     rule("command_word", drop),
     rule("(?<!weather)amount scope? measure (?!weather)", traffic_level),

@@ -14,8 +14,14 @@ from .lexicon import Piece
 
 FIELDS = ("road", "weather", "time_of_day", "traffic", "lanes", "drivers", "command", "speed", "oncoming", "both_ways")
 _KEYS = {"speed": "target_speed_mps", "oncoming": "road", "both_ways": "road"}
-_NOTES = {"label": "a number in a list", "nothing": "no events", "repeat": "again", "teller": "who it is"}
-_IDLE = ("number", "scale", "turn", "over")
+_NOTES = {
+    "label": "a number in a list",
+    "nothing": "no events",
+    "repeat": "again",
+    "teller": "who it is",
+    "manner_of": "how it is done",
+}
+_IDLE = ("number", "scale", "turn", "over", "visibility")
 
 
 def read_scene(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
