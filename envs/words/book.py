@@ -29,6 +29,7 @@ class Mention:
     moment: Moment | None = None
     anchor: Mention | None = None  # the moment counts from this event
     at_once: bool = False  # at the time of the event before
+    sentence: int = 0  # that it is told in
     is_like: bool = False  # another of the event before: "two trucks"
 
     def give(self, piece: Piece) -> bool:

@@ -84,10 +84,11 @@ def _again_at(found: list[Piece]) -> list[Piece] | None:
     return [*found[:-2], spanning(found[-2:], "moment", Moment(number, "s", "start"))]
 
 
-def _at_once(found: list[Piece]) -> Piece | None:
+def _at_once(found: list[Piece]) -> list[Piece] | None:
     """ "t=0: clear" is how it begins."""
     moment: Moment = found[0].value
-    return found[0].of("order", "first") if moment.value == 0.0 and moment.since == "start" else None
+    begins = moment.value == 0.0 and moment.since == "start"
+    return [found[0].of("order", "first"), found[0].of("label")] if begins else None
 
 
 def _one_after_another(found: list[Piece]) -> list[Piece] | None:
@@ -135,8 +136,7 @@ _RULES = [
     rule("number and_half", measures.decimal),
     rule("number clock (at|between)? time_of_day", lambda found: spanning(found, "time_of_day", found[-1].value)),
     rule("number clock number (?=unit)", measures.decimal),
-    rule("(number|scale){0,4} scale (number|scale){0,4}", measures.number),
-    rule("number number{1,4}", measures.number),
+    *measures.NUMBERS,
     *COMPOUND,
     rule("between number to number unit", measures.spell(measures.numbers_between)),
     rule("between number (to|and) number", measures.number_range),
@@ -162,6 +162,9 @@ _RULES = [
     rule("(between|at)? length (to|and) length scope? amid", measures.spell(measures.between)),
     rule("(between? length to|between length and) length", measures.between),
     rule("amid", drop),
+    rule("heading length", lambda found: [found[0].of("pre"), found[1]]),
+    rule("heading", drop),
+    rule("length or at? length", measures.either_length),
     rule("visibility (colon|at|to|scope|within|than|unknown){0,3} length", measures.visibility),
     rule("(weather|time_of_day) to (?=length)", lambda found: [found[0], found[1].of("before")]),
     rule("(least|most) (after|at)? length", measures.bounded),

@@ -70,6 +70,8 @@ class Happenings:
             told.loose = [piece for piece in told.loose if not (told.mentions and told.mentions[0].give(piece))]
         if not told.mentions and clause.offset is not None:
             told.loose.append(clause.offset)
+        for mention in told.mentions:
+            mention.sentence = clause.sentence
         self._entitled(told)
         if told.mentions:
             self.last, self.last_sentence = told.mentions[-1], clause.sentence
@@ -167,7 +169,7 @@ class Happenings:
     def _by(self, piece: Piece, acting: list[str], frame: Frame) -> list[Mention]:
         """The events of one actor, as many as there are of it."""
         actor: Actor = piece.value
-        if actor.is_person and acting and acting[0] in ("cut_in", "brake", "merge"):  # "somebody cuts in"
+        if actor.names == ("pedestrian",) and acting and acting[0] in ("cut_in", "brake", "merge"):  # "somebody cuts in"
             piece = replace(piece, value=replace(actor, names=("any",), is_person=False))
         if actor.is_lead and "halted" in acting:  # "the car in front stopped dead"
             acting = ["brake"]
@@ -213,6 +215,9 @@ class Happenings:
         if thing.kind == "unknown" and not {"cross", "stopped", "slow"} & set(acting):
             frame.thing = None
             return self._by_nobody(frame, acting, clause)  # of a make that is not listed
+        for piece in frame.motions:
+            if piece.value == "onto":
+                self.book.say("road", piece, ("highway",))
         self.book.refuse(limits.NOT_THERE, *frame.motions, *frame.sides, *frame.moments)
         frame.sides, frame.moments = [], []
         return []
@@ -225,6 +230,7 @@ class Happenings:
             not acting
             or ends
             or (acting[0] in ("stop", "stopped") and (clause.of(*TURNING) or (pronoun and last is None)))
+            or (acting == ["stop"] and self._weather_stops(clause))
         ):
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
@@ -244,10 +250,18 @@ class Happenings:
             self.book.refuse(limits.CANNOT["ego_manner"], frame.motions[0])
             return []
         named = self.topic.value.names if self.topic is not None and (pronoun or acting[0] == "slow") else ()
-        names = last.names if last is not None and kind == "lead_brakes" else ()
+        told_now = last is not None and (self.last_sentence == clause.sentence or not frame.moments)
+        names = last.names if last is not None and told_now and kind == "lead_brakes" else ()
         made = [Mention(kind, list(frame.motions), names or tuple(name for name in named if name in VEHICLES))]
         self._complete(made, frame)
         return made
+
+    def _weather_stops(self, clause: Clause) -> bool:
+        """ "It rains but stops after 12 s": whether the clause before speaks of weather and of nobody."""
+        before = self.book.told[-1].clause if self.book.told else None
+        if before is None or before.sentence != clause.sentence or clause.of("ahead") or self.topic is not None:
+            return False
+        return any(set(possible(piece.value)) - {"clear"} for piece in before.of("weather")) and not before.of("actor")
 
     def _goes_on(self, last: Mention, clause: Clause) -> bool:
         """Whether who was told of last in the sentence may be who crosses."""

@@ -10,7 +10,7 @@ from worldsim.types import TIMES
 
 from ..choices import Range, possible
 from .lexicon import Piece
-from .rules import Build, has, of_kinds, spanning
+from .rules import Build, has, of_kinds, rule, spanning
 
 UNITS = {
     "s": ("s", 1.0), "min": ("s", 60.0), "m": ("m", 1.0), "km": ("m", 1000.0), "mile": ("m", 1609.3),
@@ -107,6 +107,14 @@ def between(found: list[Piece]) -> Piece | None:
     return spanning(found, "length", (Range(min(possible(low)), max(possible(high))), unit))
 
 
+def either_length(found: list[Piece]) -> Piece | None:
+    """五秒或十秒."""
+    (first, unit), (second, other) = (piece.value for piece in of_kinds(found, "length"))
+    if unit != other:
+        return None
+    return spanning(found, "length", ((*possible(first), *possible(second)), unit))
+
+
 def span(found: list[Piece]) -> Piece | None:
     """从第10秒到第20秒."""
     first, last = found[0].value, found[-1].value
@@ -195,7 +203,9 @@ def decimal(found: list[Piece]) -> Piece:
 
 
 def seconds(found: list[Piece]) -> Piece:
-    """ "at second 9", "t = 9"."""
+    """ "at second 9", "t = 9"; 第三关 is only a name."""
+    if found[0].value == "th":
+        return spanning(found, "label", "")
     return spanning(found, "moment", Moment(found[-1].value, "s", "start"))
 
 
@@ -269,3 +279,10 @@ def time_of_day(found: list[Piece]) -> Piece | None:
 def ordinal(found: list[Piece]) -> Piece:
     """ "the second truck", 第二辆车: only who it is."""
     return found[-1]
+
+
+NUMBERS = [
+    rule("(number|scale){0,4} scale (number|scale){0,4}", number),
+    rule("number number{1,4}", number),
+]
+"""Numbers of several words as one."""

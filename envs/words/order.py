@@ -84,7 +84,8 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
             while len(earlier) > 1 and not earlier[-1].is_like:
                 earlier = earlier[-1:]
             earlier = earlier[max((i for i, each in enumerate(earlier) if not each.is_like), default=0) :]
-            if piece.kind == "moment" and piece.value.since == "last" and not later:
+            first = not (later or earlier or last) and piece.kind == "moment"  # "Trigger: second 9; action: ..."
+            if first or (piece.kind == "moment" and piece.value.since == "last" and not later):
                 carried.append(piece)
             elif _is_long(piece) or not any(mention.give(piece) for mention in (*later, *earlier, *last)):
                 book.idle(piece, alone=not told.clause.of("ego", "motion", "actor"))
@@ -239,6 +240,9 @@ def _said(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:
     factor = 1.0 if moment.unit == last.unit else speed_mps if last.unit == "m" else 1 / speed_mps
     reached = max(possible(last.value)) / factor if moment.unit != last.unit else max(possible(last.value))
     if moment.since in ("open", "post") and min(possible(moment.value)) > reached:
+        is_told_on = bool(last.why) and last.mention.sentence == mention.sentence  # 货车横穿，九秒后行人横穿
+        if is_told_on and moment.since == "post":
+            return Dated(mention, _plus(last.value, moment.value, factor), last.unit, "counted from the event before")
         return Dated(mention, moment.value, moment.unit)
     why = "" if moment.since == "last" else "counted from the event before"
     return Dated(mention, _plus(last.value, moment.value, factor), last.unit, why)

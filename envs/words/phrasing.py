@@ -90,10 +90,16 @@ def _regardless(found: list[Piece]) -> list[Piece] | None:
 
 def _in_brackets(found: list[Piece]) -> list[Piece]:
     """ "a slow mover (truck)", "VRU (ped)": who it is, more exactly."""
-    first, second = found[0], found[2]
+    first, second = found[0], found[-2]
     if first.kind == "lead":
         return [first, second]
-    return [replace(second, start=first.start)]
+    return [replace(second, start=first.start), *(piece for piece in found[1:-2] if piece.kind == "ahead")]
+
+
+def _more_exactly(found: list[Piece]) -> Piece | None:
+    """对方货车: a truck."""
+    first, second = found
+    return replace(second, start=first.start) if first.value == "any" and first.end == second.start else None
 
 
 def _clock_past(found: list[Piece]) -> list[Piece]:
@@ -108,25 +114,39 @@ def _hundred_and(found: list[Piece]) -> list[Piece] | None:
     return [found[0]] if found[1].end - found[1].start == len("and") else None
 
 
+def _each_side(found: list[Piece]) -> list[Piece]:
+    """一左一右各一个行人: two of them."""
+    return [*(piece.of("label") for piece in found[1:-1]), found[0], found[0].of("number", 2.0), found[-1]]
+
+
 def _not_towards(found: list[Piece]) -> list[Piece]:
     """对面不要来车."""
     return [found[1], spanning([found[0], found[2]], "oncoming", "")]
+
+
+def _crawls(found: list[Piece]) -> Piece | None:
+    """ "The traffic is moving at a snail's pace"."""
+    return spanning(found, "traffic", "heavy") if found[-1].value in ("slow", "stopped") else None
 
 
 PHRASES = [
     rule("(motion|through) at? crossing", _at_the_crossing),
     rule("crossing", lambda found: found[0].of("motion", "cross")),
     rule("not motion (and|just|post)? motion", _regardless),
-    rule("(vehicle|person|lead) comma (vehicle|person) close", _in_brackets),
+    rule("vehicle vehicle", _more_exactly),
+    rule("(vehicle|person|lead) ahead? comma (vehicle|person) close", _in_brackets),
     rule("side comma side close", _in_brackets),
     rule("past number (at|between)? time_of_day", _clock_past),
     rule("past number", _clock_past),
     rule("scale and (?=number)", _hundred_and),
     rule("opposite not vehicle", _not_towards),
     rule("opposite", drop),
-    rule("clip scope? amid", lambda found: spanning(found, "share", 0.5)),
+    rule("(weather|comma|time_of_day) elapse (?=at|number|ordinal)", lambda f: [f[0], f[1].of("over")]),
+    rule("(?:(?<=comma)|(?<=end)|^) manner comma? (?=side|person|ahead|lead)", drop),
+    rule("traffic_word at? motion", _crawls),
+    rule("clip scope? amid", lambda found: [found[0], found[-1].of("share", 0.5)]),
     rule("at? share", lambda found: spanning(found, "moment", Moment(found[-1].value, "share", "start"))),
-    rule("sides number? (vehicle|vehicles|person)", lambda f: [f[0], f[0].of("number", 2.0), f[-1]]),
+    rule("sides number? (vehicle|vehicles|person)", _each_side),
     rule("measure not amount", lambda found: [found[1], *as_list(traffic_level([found[0], found[2]]))]),
     rule("ramp", lambda found: [found[0].of("motion", "merge"), found[0].of("road", "merge")]),
     rule("through (at|between)? (?=road)", lambda found: found[0].of("motion", "through")),

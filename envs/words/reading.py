@@ -20,7 +20,7 @@ _KEYS = ("stop", "traffic_word", "lane_word", "command_word", "speed_of")
 
 def read(text: str, lexicon: Lexicon) -> Book:
     """All that ``text`` says, in the order told."""
-    book = Book(lexicon.read(text))
+    book = Book(list(_keyed(text, lexicon.read(text))))
     for piece in book.pieces:
         if piece.kind == "unknown":
             book.unread.append(piece)
@@ -31,7 +31,7 @@ def read(text: str, lexicon: Lexicon) -> Book:
         elif piece.kind == "shade":
             book.softened.append((piece, "in what manner cannot be chosen"))
     happenings = Happenings(book)
-    spoken = take_back([piece for piece in _keyed(text, book.pieces) if piece.kind not in _SILENT], book)
+    spoken = take_back([piece for piece in book.pieces if piece.kind not in _SILENT], book)
     for clause in set_aside(clauses(phrases(spoken)), book):
         turned = {piece.start for piece in happenings.take(clause)}
         for piece, denied in zip(clause.pieces, clause.denials(), strict=True):

@@ -6,12 +6,14 @@ The words that put something right stand for those of their kind that were said 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from ..choices import possible
 from .book import Book, turning_key
 from .lexicon import Piece
+from .measures import NUMBERS
+from .rules import apply
 
 _KINDS = {
     "vehicle": "who", "vehicles": "who", "person": "who", "lead": "who", "rides": "who", "road": "road",
@@ -29,6 +31,9 @@ _FARTHEST = 40  # pieces
 def take_back(pieces: Sequence[Piece], book: Book) -> list[Piece]:
     """``pieces`` without what is taken back, and with what stands for it in its place."""
     found = _spoken(pieces)
+    if any(piece.kind == "retract" for piece in found):
+        for pattern, build in NUMBERS:
+            found = apply(pattern, build, found)
     place = 0
     while place < len(found):
         if found[place].kind != "retract":
@@ -39,7 +44,7 @@ def take_back(pieces: Sequence[Piece], book: Book) -> list[Piece]:
         while before and before[-1].kind in (*_ENDS, "not"):
             before.pop()
         while after and after[0].kind in (*_ENDS, "turn") and after[0].kind != "end":
-            if after[0].kind == "retract":
+            if after[0].kind in ("retract", "turn"):
                 book.note("a correction", after[0])
             after.pop(0)
         put_right = _put_right(before, after, book)
@@ -51,9 +56,26 @@ def take_back(pieces: Sequence[Piece], book: Book) -> list[Piece]:
     return found
 
 
+def _recounted(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """The pieces; "two people no one person walk" and 两个人不是一个人走 take back how many."""
+    kinds = [_KINDS.get(piece.kind, piece.kind) for piece in pieces]
+    for place, piece in enumerate(pieces):
+        counted = kinds[max(place - 2, 0) : place] == ["number", "who"]
+        following = kinds[place + 1 : place + 4]
+        if counted and (piece.kind == "recount" or (piece.kind == "nobody" and following[:1] == ["who"])):
+            yield piece.of("retract")
+            yield piece.of("number", 1.0)
+        elif piece.kind == "recount":
+            yield piece.of("not")
+        elif counted and piece.kind == "not" and following[:2] == ["number", "who"] and following[2:] != ["comma"]:
+            yield piece.of("retract")
+        else:
+            yield piece
+
+
 def _spoken(pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces; "no" between commas, and 改成 before what cannot turn, take something back too."""
-    found = list(pieces)
+    found = list(_recounted(pieces))
     for place, piece in enumerate(found):
         around = [each.kind for each in (*found[max(place - 1, 0) : place], *found[place + 1 : place + 2])]
         following = next((each.kind for each in found[place + 1 :] if each.kind not in ("at", "to", "number")), "")

@@ -119,7 +119,7 @@ def _is_later(clause: Clause, led: bool) -> bool:
     """Whether a clause that only names weather speaks of a time to come: "fog at 20 s", "then snow"."""
     alone = len(clause.of("length", *TURNING)) == len(clause.pieces)  # "5 s fog", and not "30 s of foggy highway"
     dated = bool(clause.of("moment")) or (bool(clause.of("length")) and alone)
-    return dated or led or clause.link in ("next", "later", "before", "pre")
+    return dated or led or clause.link in ("next", "later", "before", "pre", "earlier")
 
 
 def _dated_before(clause: Clause, book: Book) -> bool:
@@ -129,6 +129,8 @@ def _dated_before(clause: Clause, book: Book) -> bool:
     if before is None or before.clause.sentence != clause.sentence or len(keys) != 1 or not keys <= set(TURNING):
         return False
     (key,) = keys
+    if _only_dated(before.clause) and any(piece.value.since == "last" for piece in before.clause.of("moment")):
+        return True  # "two seconds after that, rain"
     return _only_dated(before.clause) and (key in book.said or key in book.implied or book.was_told(key))
 
 
