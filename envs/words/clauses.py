@@ -104,12 +104,15 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
         if piece.kind in _BREAKS or (piece.kind == "than" and current.link == "after"):
             current.is_title = piece.kind == "colon"
             _postponed(found)
-            found.append(Clause(current.sentence + (piece.kind == "end"), is_joined=piece.kind == "and"))
+            carried = _carried(current, pieces[place : place + 2])
+            found.append(Clause(current.sentence + (piece.kind == "end"), carried, is_joined=piece.kind == "and"))
         elif piece.kind in _CLOSERS:
             current.opener = current.opener or piece
             follows = piece.of("order", "next") if piece.kind == "post" else None
             found.append(Clause(current.sentence, opener=follows))
-        elif piece.kind == "order" and _opens_late(current, piece):
+        elif piece.kind == "actor" and current.link in ("after", "before", "while") and _has_turned(current):
+            found.append(Clause(current.sentence, [piece]))  # "as soon as it gets dark a van cuts in"
+        elif piece.kind == "order" and _opens_late(current, pieces[place : place + 2]):
             current.opener = current.opener or piece
             if piece.value == "earlier" and current.pieces[-1].kind == "length":
                 current.offset = current.pieces.pop()
@@ -124,9 +127,24 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
     return [clause for clause in found if clause.pieces or clause.opener]
 
 
-def _opens_late(clause: Clause, piece: Piece) -> bool:
-    """ "At 110 m first ...", 雨在此前停: the word of time stands behind what it is said of."""
+def _carried(clause: Clause, following: Sequence[Piece]) -> list[Piece]:
+    """ "Avoid night and heavy traffic" is without both; "leave out the rain and keep the traffic thin" is not."""
+    close = len(following) == 2 and following[0].kind in ("and", "or") and following[1].start - following[0].end <= 5
+    return [piece for piece in clause.of("not") if piece.value == "all" and close]
+
+
+def _has_turned(clause: Clause) -> bool:
+    """Whether weather or light turn in a clause in which nobody is named yet."""
+    turns = bool(clause.of("becomes")) or bool(clause.of("weather", "time_of_day") and clause.of("start", "over"))
+    return turns and not clause.of("actor")
+
+
+def _opens_late(clause: Clause, following: Sequence[Piece]) -> bool:
+    """ "At 110 m first ...", 雨在此前停, 行人和骑车的同时过: the word of time stands behind what it is said of."""
+    piece = following[0]
     kinds = {each.kind for each in clause.pieces}
+    if piece.value == "meanwhile":
+        return "actor" in kinds and [each.kind for each in following[1:]] == ["motion"]
     if piece.value == "first":
         return bool(kinds) and kinds <= {*_ATTRIBUTES, "at"}
     turning = {"weather", "time_of_day"}

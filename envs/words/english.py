@@ -9,7 +9,7 @@ _IRREGULAR = {
     "begun": "begin", "went": "go", "gone": "go", "rose": "rise", "shone": "shine", "drove": "drive", "lanes": "lane",
     "broke": "break", "broken": "break", "became": "become", "swung": "swing", "took": "take", "slid": "slide",
     "gave": "give", "driven": "drive", "dying": "die", "men": "man", "women": "woman", "children": "child",
-    "skies": "sky", "lorries": "lorry", "people": "person", "threw": "throw", "hit": "hit", "darker": "dark",
+    "skies": "sky", "ground": "grind", "lorries": "lorry", "people": "person", "threw": "throw", "hit": "hit", "darker": "dark",
     "foggier": "foggy", "brighter": "bright", "heavier": "heavy", "denser": "dense",
     "lighter": "light", "wetter": "wet",
 }  # fmt: skip

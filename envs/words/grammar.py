@@ -18,6 +18,7 @@ from .measures import Moment
 from .phrasing import PHRASES
 from .rules import Rule, apply, drop, if_first, of_kinds, rule, slash, spanning
 from .shorthand import COMPOUND, SHORTHAND, stamped
+from .spells import timed_spells
 
 
 def phrases(pieces: Sequence[Piece]) -> list[Piece]:
@@ -25,7 +26,7 @@ def phrases(pieces: Sequence[Piece]) -> list[Piece]:
     found = stamped(pieces)
     for pattern, build in _RULES:
         found = apply(pattern, build, found)
-    return found
+    return [piece for piece in timed_spells(found) if piece.kind != "rest"]
 
 
 # --- lists ----------------------------------------------------------------------------------------------------
@@ -84,6 +85,13 @@ def _again_at(found: list[Piece]) -> list[Piece] | None:
     return [*found[:-2], spanning(found[-2:], "moment", Moment(number, "s", "start"))]
 
 
+def _midway(found: list[Piece]) -> list[Piece]:
+    """ "In the middle of a 40 s drive"."""
+    middle = next(piece for piece in found if piece.kind == "middle")
+    clip = [piece for piece in found if piece.kind in ("length", "clip")]
+    return [*clip, middle.of("moment", Moment(0.5, "share", "start"))]
+
+
 def _at_once(found: list[Piece]) -> list[Piece] | None:
     """ "t=0: clear" is how it begins."""
     moment: Moment = found[0].value
@@ -132,6 +140,7 @@ _RULES = [
     rule("number colon number (?!unit)", measures.hour),
     rule("number (colon|close)", lambda found: [found[1], found[0].of("label")]),
     rule("amount or amount", lambda found: spanning(found, "amount", (found[0].value, found[2].value))),
+    rule("vehicle between? (side|road|side road) leave", lambda found: [*found[:-1], found[-1].of("motion", "walk")]),
     rule("leave", measures.leave),
     rule("number and_half", measures.decimal),
     rule("number clock (at|between)? time_of_day", lambda found: spanning(found, "time_of_day", found[-1].value)),
@@ -162,8 +171,12 @@ _RULES = [
     rule("(between|at)? length (to|and) length scope? amid", measures.spell(measures.between)),
     rule("(between? length to|between length and) length", measures.between),
     rule("amid", drop),
+    rule("at? middle length? clip", _midway),
+    rule("middle", drop),
     rule("heading length", lambda found: [found[0].of("pre"), found[1]]),
     rule("heading", drop),
+    rule("pre length nothing (?=comma? order)", lambda f: [f[1].of("horizon_s", f[1].value[0]), f[2]]),
+    rule("pre length nothing", lambda found: spanning(found, "nothing", "")),
     rule("length or at? length", measures.either_length),
     rule("visibility (colon|at|to|scope|within|than|unknown){0,3} length", measures.visibility),
     rule("(weather|time_of_day) to (?=length)", lambda found: [found[0], found[1].of("before")]),
@@ -189,7 +202,7 @@ _RULES = [
     rule("(?:(?<=comma)|(?<=end)|^) to (?=moment)", drop),
     rule("moment to moment", measures.spell(measures.span)),
     rule("order length", if_first("earlier", lambda found: found[::-1])),
-    *[rule("moment .{0,200}? at number (?=comma|end|close|$)", _again_at)] * 3,
+    *[rule("moment .{0,200}? (at|after) number (?=comma|end|close|$)", _again_at)] * 3,
     rule("again (?=moment|length)", lambda found: found[0].of("repeat")),
     rule("moment again", lambda found: [found[0], found[1].of("repeat")]),
     rule("again", drop),

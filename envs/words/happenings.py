@@ -19,7 +19,7 @@ from .turning import said_again, turnings
 EVENT_OF = {
     "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
     "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle", "enter": "cut_in",
-    "halted": "stopped_vehicle", "onto": "merging_vehicle",
+    "halted": "stopped_vehicle", "lifeless": "stopped_vehicle", "onto": "merging_vehicle",
 }  # fmt: skip
 """The event in which a vehicle moves like this; a pedestrian or cyclist is an event whatever they do."""
 PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
@@ -34,7 +34,7 @@ class Happenings:
 
     def __init__(self, book: Book) -> None:
         self.book = book
-        self.waiting: Piece | None = None  # a vehicle that has done nothing yet
+        self.waiting: list[Piece] = []  # vehicles that have done nothing yet
         self.beyond: Limit | None = None  # what it did cannot be staged
         self.topic: Piece | None = None  # the vehicle named last in the sentence
         self.last: Mention | None = None
@@ -86,13 +86,15 @@ class Happenings:
 
     def traffic(self) -> None:
         """A vehicle that did nothing is ordinary traffic: so many are so much."""
-        (piece, self.waiting), (beyond, self.beyond) = (self.waiting, None), (self.beyond, None)
-        if piece is None:
-            return
+        (waiting, self.waiting), (beyond, self.beyond) = (self.waiting, []), (self.beyond, None)
+        for piece in waiting:
+            if beyond is not None:
+                self.book.refuse(beyond, piece)
+            else:
+                self._ordinary(piece)
+
+    def _ordinary(self, piece: Piece) -> None:
         actor: Actor = piece.value
-        if beyond is not None:
-            self.book.refuse(beyond, piece)
-            return
         if actor.count is None:
             self.book.note("there is traffic", piece)
         else:
@@ -126,8 +128,8 @@ class Happenings:
             return self._by_thing(frame.thing, frame, acting, clause)
         if clause.of("repeat") and frame.actors and not acting and self.last and self.last.kind == "lead_brakes":
             return self._again(frame, clause)  # "braking at 4 s and again at 12 s by the vehicle ahead"
-        if not frame.actors and acting and self.waiting is not None:
-            frame.actors, self.waiting, self.beyond = [self.waiting], None, None
+        if not frame.actors and acting and self.waiting:
+            frame.actors, self.waiting, self.beyond = self.waiting, [], None
         if not frame.actors:
             return self._again(frame, clause) if clause.of("repeat") else self._by_nobody(frame, acting, clause)
         made: list[Mention] = []
@@ -160,8 +162,9 @@ class Happenings:
         comes = "intersection" in roads and single and actor.level is None and not actor.is_lead
         if frame.sides and not clause.of("command") and ((walks and roads) or comes):
             return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
-        self.traffic()
-        self.waiting = piece
+        if piece is frame.actors[0]:
+            self.traffic()
+        self.waiting.append(piece)
         self.beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
         self.book.note("a vehicle is there", *frame.motions)
         return []
@@ -201,7 +204,10 @@ class Happenings:
     def _complete(self, made: list[Mention], frame: Frame) -> None:
         for piece in (*frame.sides, *frame.moments):
             takers = made if piece.kind == "side" else made[:1]
-            if not any([mention.give(piece) for mention in takers]):
+            given = [mention.give(piece) for mention in takers]
+            for mention in takers[1:]:
+                mention.shares_side = True
+            if not any(given):
                 why = f"the {made[0].kind.replace('_', ' ')} has one already, which is kept"
                 self.book.refuse(why, piece, nearest="two events, one after the other")
 
@@ -235,7 +241,10 @@ class Happenings:
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
         kind = EVENT_OF[_chief(acting)]
-        if last is not None and last.kind == kind and not frame.moments and (not clause.link or acting == ["stop"]):
+        halts = set(acting) <= {"stop", "brake"} and self.last_sentence == clause.sentence
+        if last is not None and last.kind == "slow_vehicle" and halts and not frame.moments:
+            last.kind = kind  # "slows, then stops"
+        if last is not None and last.kind == kind and not frame.moments and (not clause.link or halts):
             last.pieces += frame.motions  # "brakes hard and comes to a halt" is one event
             return []
         if acting[0] == "cross" and not frame.moments and last is not None and self._goes_on(last, clause):

@@ -77,7 +77,9 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
         for piece in told.loose:
             later = [mention for each in sentence[place + 1 :] for mention in each.mentions][:1]
             earlier = [mention for each in sentence[:place] for mention in each.mentions]
-            if piece.kind == "side" and told.clause.of("both"):
+            alone = sum(each.kind == "side" for other in sentence for each in other.loose) == 1
+            alike = len(earlier) > 1 and all(each.is_like for each in earlier[1:]) and not told.clause.of("label")
+            if piece.kind == "side" and (told.clause.of("both") or (alone and alike and not later)):
                 lacking = [mention for mention in (*before, *earlier) if mention.side is None]
                 if lacking and all([mention.give(piece) for mention in lacking]):
                     continue
@@ -88,7 +90,7 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
             if first or (piece.kind == "moment" and piece.value.since == "last" and not later):
                 carried.append(piece)
             elif _is_long(piece) or not any(mention.give(piece) for mention in (*later, *earlier, *last)):
-                book.idle(piece, alone=not told.clause.of("ego", "motion", "actor"))
+                book.idle(piece, told.clause)
     return carried
 
 

@@ -124,6 +124,21 @@ def _not_towards(found: list[Piece]) -> list[Piece]:
     return [found[1], spanning([found[0], found[2]], "oncoming", "")]
 
 
+def _lifeless(found: list[Piece]) -> list[Piece] | None:
+    """ "The motorway is dead": nobody is there."""
+    return [found[0], found[1].of("traffic", "none")] if found[1].value == "lifeless" else None
+
+
+def _across_lanes(found: list[Piece]) -> Piece | None:
+    """横在两条车道上: how many lanes it blocks is not how many there are."""
+    return spanning(found, "motion", found[0].value) if found[0].value == "stopped" else None
+
+
+def _as_soon_as(found: list[Piece]) -> list[Piece] | None:
+    """雾一散……就……."""
+    return [found[0], found[2], found[1].of("post")] if found[1].value == 1.0 else None
+
+
 def _crawls(found: list[Piece]) -> Piece | None:
     """ "The traffic is moving at a snail's pace"."""
     return spanning(found, "traffic", "heavy") if found[-1].value in ("slow", "stopped") else None
@@ -131,6 +146,17 @@ def _crawls(found: list[Piece]) -> Piece | None:
 
 PHRASES = [
     rule("(motion|through) at? crossing", _at_the_crossing),
+    rule("crossing_road", lambda found: [found[0].of("motion", "cross"), found[0].of("road", "intersection")]),
+    rule("pair (?=vehicle|vehicles|unit)", lambda found: found[0].of("number", 2.0)),
+    rule("pair", lambda found: found[0].of("person", "pedestrian")),
+    rule("person at vehicle (?!motion road)", lambda found: [found[2], found[0].of("teller")]),
+    rule("vehicle scope person", lambda found: [found[0], found[2].of("teller")]),
+    rule("vehicle number (vehicle|vehicles) ahead", lambda found: [found[0], spanning(found[1:], "ahead", "")]),
+    rule("(weather|becomes) comma amount close", lambda found: [found[0], found[2].of("manner_of")]),
+    rule("command scope (?=vehicle|vehicles)", lambda found: found[0].of("manner")),
+    rule("road motion", _lifeless),
+    rule("motion number lane_word", _across_lanes),
+    rule("(weather|time_of_day) number (over|start)", _as_soon_as),
     rule("crossing", lambda found: found[0].of("motion", "cross")),
     rule("not motion (and|just|post)? motion", _regardless),
     rule("vehicle vehicle", _more_exactly),
@@ -169,7 +195,7 @@ PHRASES = [
     rule("for (?=motion)", drop),
     rule("motion times vehicle", lambda found: found[:2] if found[0].value == "brake" else None),
     rule("number unit number (?!unit|lane_word|vehicle|vehicles|person|clock|scale|motion)", measures.unit_and_half),
-    rule("lane_word not number (?!unit)", lambda found: [found[1], *as_list(count_lanes([found[0], found[2]]))]),
+    rule("(?<!number)lane_word not number (?!unit|lane_word)", lambda found: [found[1], *as_list(count_lanes([found[0], found[2]]))]),
     rule("traffic_word not amount", lambda found: [found[1], *as_list(traffic_level([found[0], found[2]]))]),
     rule("number (?=(motion|becomes|start|over) just)", if_first(1.0, drop)),
     rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),

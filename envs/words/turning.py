@@ -22,8 +22,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
         return [], []
     if clause.link == "before" and (lasting := _lasts(clause, named, book)) is not None:
         return lasting, named
-    if not clause.of("moment", "length") and _goes_on(clause, named, verbs, book):
-        return [], named
+    if not clause.of("moment", "length") and _goes_on(clause, becoming or named, verbs, book):
+        return [], [*named, *becoming]
     if ends and not named and not becoming:
         return _it_ends(clause, ends, book)
     if not (becoming or (named and (verbs or _is_later(clause, led or _dated_before(clause, book))))):
