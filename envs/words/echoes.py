@@ -53,8 +53,9 @@ def echo_deed(clause: Clause, last: Mention | None) -> None:
 
 
 def share_sides(clause: Clause, mentions: Sequence[Mention]) -> None:
-    """ "One from each side": those told last come from the left and from the right in turn."""
+    """ "One from each side", 先右后左: those told last come from the left and from the right in turn."""
     lacking = [mention for mention in mentions if mention.side is None]
     for piece in clause.of("sides"):
+        sides = SIDES if piece.value == "each" else str(piece.value).split()
         for place, mention in enumerate(lacking):
-            mention.give(replace(piece, kind="side", value=SIDES[place % 2]))
+            mention.give(replace(piece, kind="side", value=sides[place % 2]))

@@ -9,8 +9,8 @@ _IRREGULAR = {
     "begun": "begin", "went": "go", "gone": "go", "rose": "rise", "shone": "shine", "drove": "drive", "lanes": "lane",
     "broke": "break", "broken": "break", "became": "become", "swung": "swing", "took": "take", "slid": "slide",
     "gave": "give", "driven": "drive", "dying": "die", "men": "man", "women": "woman", "children": "child",
-    "skies": "sky", "ground": "grind", "lorries": "lorry", "people": "person", "threw": "throw", "hit": "hit", "darker": "dark",
-    "foggier": "foggy", "brighter": "bright", "heavier": "heavy", "denser": "dense",
+    "skies": "sky", "lorries": "lorry", "people": "person", "threw": "throw", "hit": "hit", "darker": "dark",
+    "ground": "grind", "foggier": "foggy", "brighter": "bright", "heavier": "heavy", "denser": "dense",
     "lighter": "light", "wetter": "wet",
 }  # fmt: skip
 

@@ -172,7 +172,9 @@ class Happenings:
     def _by(self, piece: Piece, acting: list[str], frame: Frame) -> list[Mention]:
         """The events of one actor, as many as there are of it."""
         actor: Actor = piece.value
-        if actor.names == ("pedestrian",) and acting and acting[0] in ("cut_in", "brake", "merge"):  # "somebody cuts in"
+        if (
+            actor.names == ("pedestrian",) and acting and acting[0] in ("cut_in", "brake", "merge")
+        ):  # "somebody cuts in"
             piece = replace(piece, value=replace(actor, names=("any",), is_person=False))
         if actor.is_lead and "halted" in acting:  # "the car in front stopped dead"
             acting = ["brake"]

@@ -77,7 +77,12 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
         for piece in told.loose:
             later = [mention for each in sentence[place + 1 :] for mention in each.mentions][:1]
             earlier = [mention for each in sentence[:place] for mention in each.mentions]
-            alone = sum(each.kind == "side" for other in sentence for each in other.loose) == 1
+            group = next((each.mentions for each in reversed(sentence[:place]) if each.mentions), [])
+            lacking = [mention for mention in group if mention.side is None]
+            if piece.kind == "side" and len(lacking) > 1 and not later and _sides(sentence) > 1:
+                lacking[0].give(piece)  # "a truck and a van cut in, left then right"
+                continue
+            alone = _sides(sentence) == 1
             alike = len(earlier) > 1 and all(each.is_like for each in earlier[1:]) and not told.clause.of("label")
             if piece.kind == "side" and (told.clause.of("both") or (alone and alike and not later)):
                 lacking = [mention for mention in (*before, *earlier) if mention.side is None]
@@ -92,6 +97,11 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
             elif _is_long(piece) or not any(mention.give(piece) for mention in (*later, *earlier, *last)):
                 book.idle(piece, told.clause)
     return carried
+
+
+def _sides(sentence: Sequence[Told]) -> int:
+    """How many sides stand alone in a sentence."""
+    return sum(piece.kind == "side" for told in sentence for piece in told.loose)
 
 
 def _is_long(piece: Piece) -> bool:

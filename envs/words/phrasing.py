@@ -136,7 +136,7 @@ def _across_lanes(found: list[Piece]) -> Piece | None:
 
 def _as_soon_as(found: list[Piece]) -> list[Piece] | None:
     """雾一散……就……."""
-    return [found[0], found[2], found[1].of("post")] if found[1].value == 1.0 else None
+    return [found[0], found[2], found[1].of("label"), found[1].of("post")] if found[1].value == 1.0 else None
 
 
 def _crawls(found: list[Piece]) -> Piece | None:
@@ -153,7 +153,8 @@ PHRASES = [
     rule("vehicle scope person", lambda found: [found[0], found[2].of("teller")]),
     rule("vehicle number (vehicle|vehicles) ahead", lambda found: [found[0], spanning(found[1:], "ahead", "")]),
     rule("(weather|becomes) comma amount close", lambda found: [found[0], found[2].of("manner_of")]),
-    rule("command scope (?=vehicle|vehicles)", lambda found: found[0].of("manner")),
+    rule("command scope (?=vehicle|vehicles)", lambda found: found[0].of("others_route")),
+    rule("order another (?=comma|end|close|$)", lambda found: [found[0], found[1].of("motion", "walk")]),
     rule("road motion", _lifeless),
     rule("motion number lane_word", _across_lanes),
     rule("(weather|time_of_day) number (over|start)", _as_soon_as),
@@ -195,7 +196,10 @@ PHRASES = [
     rule("for (?=motion)", drop),
     rule("motion times vehicle", lambda found: found[:2] if found[0].value == "brake" else None),
     rule("number unit number (?!unit|lane_word|vehicle|vehicles|person|clock|scale|motion)", measures.unit_and_half),
-    rule("(?<!number)lane_word not number (?!unit|lane_word)", lambda found: [found[1], *as_list(count_lanes([found[0], found[2]]))]),
+    rule(
+        "(?<!number)lane_word not number (?!unit|lane_word)",
+        lambda found: [found[1], *as_list(count_lanes([found[0], found[2]]))],
+    ),
     rule("traffic_word not amount", lambda found: [found[1], *as_list(traffic_level([found[0], found[2]]))]),
     rule("number (?=(motion|becomes|start|over) just)", if_first(1.0, drop)),
     rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),

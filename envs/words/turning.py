@@ -172,6 +172,10 @@ def _goes_on(clause: Clause, named: list[Piece], verbs: list[Piece], book: Book)
 
 def _it_ends(clause: Clause, ends: list[Piece], book: Book) -> tuple[list[Mention], list[Piece]]:
     """ "Rain starts at 10 s and ends at 40 s", "drizzle. Then it stops": the weather told last."""
+    turned = [mention for told in book.told[-1:] for mention in told.mentions if mention.kind == "weather"]
+    if turned and turned[-1].to == "clear" and not clause.of("moment", "length"):
+        turned[-1].pieces += ends  # "rain until halfway, then it clears"
+        return [], ends
     bad = [each for each in book.said.get("weather", ()) if set(each.values) - {"clear"}]
     if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment") or clause.is_joined):
         return [], []
