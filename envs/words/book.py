@@ -14,6 +14,8 @@ from .lexicon import Piece
 from .limits import NO_PLACE, Limit
 from .measures import Moment
 
+_NO_DRIVE = ("actor", "turn", "start", "over", "cannot")
+"""Beside these, a length of time is not that of the drive."""
 TURNING = ("weather", "time_of_day")
 
 
@@ -107,7 +109,7 @@ class Book:
         that of the drive, and a side may be the way to go.
         """
         alone = clause is not None and not clause.of("ego", "motion", "actor")
-        if piece.kind == "length" and piece.value[1] == "s" and not (clause and clause.of("actor")):
+        if piece.kind == "length" and piece.value[1] == "s" and not (clause and clause.of(*_NO_DRIVE)):
             self.say("horizon_s", piece, (piece.value[0],))
         elif piece.kind == "side" and alone and not any(told.mentions for told in self.told) and self._branches():
             self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right"

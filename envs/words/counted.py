@@ -14,6 +14,10 @@ LISTED = ("road", "oncoming", "drivers", "weather", "time_of_day", "traffic", "l
 """Kinds of which several may be named: "rain or snow"."""
 
 
+MOST_LANES = 5
+"""In a direction."""
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who does something: ``names`` of vehicles ("any" is any) or persons, how many, and whether it is the lead."""
@@ -32,6 +36,18 @@ def count_lanes(found: list[Piece]) -> Piece | None:
     halves = 2 if has(found, "both_ways") else 1
     each_way = tuple(int(each) // halves for each in possible(number) if each % halves == 0)
     return spanning(found, "lanes", each_way) if each_way and 0 not in each_way else None
+
+
+def bounded_lanes(found: list[Piece]) -> Piece | None:
+    """ "At least three lanes", "fewer than four lanes", "3 lanes max"."""
+    number = of_kinds(found, "number")[0].value
+    halves = 2 if has(found, "both_ways") else 1
+    if not isinstance(number, float) or number % halves:
+        return None
+    each_way = int(number) // halves
+    low = each_way if has(found, "least") else each_way + 1 if has(found, "above") else 1
+    high = each_way if has(found, "most") else each_way - 1 if has(found, "under") else MOST_LANES
+    return spanning(found, "lanes", tuple(range(low, high + 1))) if low <= high else None
 
 
 def traffic_level(found: list[Piece]) -> Piece | None:

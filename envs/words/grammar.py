@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ..choices import possible
 from . import measures
-from .counted import LISTED, Actor, count_actor, count_lanes, traffic_level
+from .counted import LISTED, Actor, bounded_lanes, count_actor, count_lanes, traffic_level
 from .lexicon import Piece
 from .measures import Moment
 from .phrasing import PHRASES
@@ -67,8 +67,9 @@ def _more(found: list[Piece]) -> Piece | None:
 
 
 def _conjunction(found: list[Piece]) -> list[Piece] | None:
-    """ "right after the truck": here "right" is no side."""
-    return [found[0].of("stop"), found[1]] if found[0].value == "right" else None
+    """ "right after the truck": here "right" is no side, as in "from the right after" it is."""
+    is_bare = found[0].value == "right" and found[0].end - found[0].start == len("right")
+    return [found[0].of("stop"), found[1]] if is_bare else None
 
 
 def _from_to(found: list[Piece]) -> Piece:
@@ -117,7 +118,7 @@ def _lists() -> list[Rule]:
     for kind in LISTED:
         denied = f"not {kind} (comma {kind}){_FEW} comma? (or|and) {kind} ((or|and) {kind}){_FEW}"
         rules.append(rule(f"choose colon? {kind} (comma? (comma|and|or) {kind}){_FEW}", _union))
-        rules.append(rule(f"{kind} (comma? (comma|and|or) {kind}){_FEW} scope? comma? choose", _union))
+        rules.append(rule(f"{kind} ((comma|and|or){{0,2}} {kind}){_FEW} scope? comma? choose", _union))
         rules.append(rule(f"{kind} slash (?={kind})", slash))
         rules.append(rule(f"{kind} or at (?={kind})", lambda found: found[:2]))
         rules.append(rule(denied, _denied))
@@ -161,6 +162,7 @@ _RULES = [
     rule("speed_of (colon|at){0,2} (number|amount)? unit", measures.length),
     rule("speed_of (colon|at){0,2} number (?!unit|lane_word)", measures.speed),
     rule("number unit scope? speed_of", measures.length),
+    rule("number scope? speed_of (?!number|amount|colon|at)", lambda found: measures.speed(found[:1])),
     rule("least number unit? (and|comma|but){0,2} most number unit", measures.bounds),
     rule("after? number more unit", _more),
     rule("(number|amount) unit", measures.length),
@@ -178,6 +180,7 @@ _RULES = [
     rule("pre length nothing (?=comma? order)", lambda f: [f[1].of("horizon_s", f[1].value[0]), f[2]]),
     rule("pre length nothing", lambda found: spanning(found, "nothing", "")),
     rule("length or at? length", measures.either_length),
+    rule("(length before_end|before_end at? length)", measures.before_end),
     rule("visibility (colon|at|to|scope|within|than|unknown){0,3} length", measures.visibility),
     rule("(weather|time_of_day) to (?=length)", lambda found: [found[0], found[1].of("before")]),
     rule("(least|most) (after|at)? length", measures.bounded),
@@ -199,6 +202,7 @@ _RULES = [
     rule("length order", _after_that),
     rule("length colon (?!length|moment|number)", measures.moment("start")),
     rule("moment", _at_once),
+    rule("moment or moment", measures.either_moment),
     rule("(?:(?<=comma)|(?<=end)|^) to (?=moment)", drop),
     rule("moment to moment", measures.spell(measures.span)),
     rule("order length", if_first("earlier", lambda found: found[::-1])),
@@ -207,6 +211,8 @@ _RULES = [
     rule("moment again", lambda found: [found[0], found[1].of("repeat")]),
     rule("again", drop),
     rule("at becomes", measures.time_of_day),
+    rule("(least|most|above|under) both_ways? number lane_word", bounded_lanes),
+    rule("both_ways? number lane_word (least|most)", bounded_lanes),
     rule("(both_ways number|number) lane_word", count_lanes),
     rule("lane_word colon? number (?!unit|lane_word|vehicle|vehicles|person)", count_lanes),
     rule(

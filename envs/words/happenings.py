@@ -27,6 +27,7 @@ PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
 LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
 """Up to so many vehicles are this level of traffic; more are heavy."""
 MOST_ALIKE = 5
+_ONCE_MORE = ("side", "moment", "length", "at", "between", "label", "scope", "number", "repeat")
 
 
 class Happenings:
@@ -131,7 +132,8 @@ class Happenings:
         if not frame.actors and acting and self.waiting:
             frame.actors, self.waiting, self.beyond = self.waiting, [], None
         if not frame.actors:
-            return self._again(frame, clause) if clause.of("repeat") else self._by_nobody(frame, acting, clause)
+            again = clause.of("repeat") or self._is_once_more(frame, clause)
+            return self._again(frame, clause) if again else self._by_nobody(frame, acting, clause)
         made: list[Mention] = []
         for piece in frame.actors:
             if piece.near and any(not other.near for other in frame.actors):
@@ -278,6 +280,19 @@ class Happenings:
         """Whether who was told of last in the sentence may be who crosses."""
         crosses = last.kind in ("pedestrian", "cyclist", "crossing_vehicle")
         return crosses and self.last_sentence == clause.sentence and clause.link in ("", "next")
+
+    def _is_once_more(self, frame: Frame, clause: Clause) -> bool:
+        """ "... at 5 s, and one on the right at 8 s": another side and time for what was told with both."""
+        last = self.last if self.last is not None and self.last.sentence == clause.sentence else None
+        if (
+            last is None
+            or last.side is None
+            or last.moment is None
+            or frame.motions
+            or any(each.shares_side for each in self.group)
+        ):
+            return False
+        return bool(frame.sides and frame.moments) and {each.kind for each in clause.pieces} <= {*_ONCE_MORE}
 
     def _again(self, frame: Frame, clause: Clause) -> list[Mention]:
         """ "and another one from the left": what was told last, once more."""

@@ -14,7 +14,7 @@ from .rules import Build, has, of_kinds, rule, spanning
 
 UNITS = {
     "s": ("s", 1.0), "min": ("s", 60.0), "m": ("m", 1.0), "km": ("m", 1000.0), "mile": ("m", 1609.3),
-    "ft": ("m", 0.3048), "m/s": ("m/s", 1.0), "km/h": ("m/s", 1 / 3.6), "mph": ("m/s", 0.44704),
+    "ft": ("m", 0.3048), "yard": ("m", 0.9144), "m/s": ("m/s", 1.0), "km/h": ("m/s", 1 / 3.6), "mph": ("m/s", 0.44704),
 }  # fmt: skip
 ABOUT = {"light": 3.0, "medium": 5.0, "heavy": 12.0}
 """What "a few", "several" and "many" count of seconds or metres."""
@@ -28,7 +28,7 @@ FARTHEST_M = 10_000.0
 
 @dataclass(frozen=True)
 class Moment:
-    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s" or "m", or a "share" of the drive.
+    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s", "m", "share" of the drive, or "s left" of it.
 
     ``since`` is "start" (of the drive), "last" (event), or "open": the start, unless that would be before the last.
     "post" is open too, but Chinese says it of the event that stands before it: 切入三秒后.
@@ -105,6 +105,20 @@ def between(found: list[Piece]) -> Piece | None:
     if unit != other or min(possible(low)) >= max(possible(high)):
         return None
     return spanning(found, "length", (Range(min(possible(low)), max(possible(high))), unit))
+
+
+def either_moment(found: list[Piece]) -> Piece | None:
+    """第5秒或第8秒."""
+    first, second = found[0].value, found[-1].value
+    if (first.unit, first.since) != (second.unit, second.since):
+        return None
+    return spanning(found, "moment", replace(first, value=(*possible(first.value), *possible(second.value))))
+
+
+def before_end(found: list[Piece]) -> Piece | None:
+    """ "10 s before the end"."""
+    value, unit = of_kinds(found, "length")[0].value
+    return spanning(found, "moment", Moment(value, "s left", "start")) if unit == "s" else None
 
 
 def either_length(found: list[Piece]) -> Piece | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..choices import Range, possible
 from .book import TURNING, Book, Mention, Said, Told
 from .lexicon import Piece
-from .measures import Moment
+from .measures import Moment, scaled
 
 LONG_S = 20.0
 """A length of time that stands alone and is at least so long is that of the drive, not the time of an event."""
@@ -231,8 +231,7 @@ def dated(mentions: Sequence[Mention], speed_mps: float, horizon_s: float) -> li
     """
     result: list[Dated] = []
     for place, mention in enumerate(mentions):
-        if mention.moment is not None and mention.moment.unit == "share":
-            mention.moment = Moment(round(mention.moment.value * horizon_s, 1), "s", "start")
+        mention.moment = _of_drive(mention.moment, horizon_s)
         following = mentions[place + 1] if place + 1 < len(mentions) else None
         if mention.moment is None and following is not None and following.at_once and following.moment is not None:
             mention.moment = following.moment  # "a truck cuts in while, at 8 s, ..."
@@ -242,6 +241,14 @@ def dated(mentions: Sequence[Mention], speed_mps: float, horizon_s: float) -> li
         )
     _squeeze(result)
     return result
+
+
+def _of_drive(moment: Moment | None, horizon_s: float) -> Moment | None:
+    """ "Halfway" and "10 s before the end" in seconds from the start."""
+    if moment is None or moment.unit not in ("share", "s left"):
+        return moment
+    value = scaled(moment.value, horizon_s) if moment.unit == "share" else _plus(horizon_s, scaled(moment.value, -1), 1)
+    return Moment(value, "s", "start")
 
 
 def _said(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:

@@ -124,6 +124,20 @@ def _not_towards(found: list[Piece]) -> list[Piece]:
     return [found[1], spanning([found[0], found[2]], "oncoming", "")]
 
 
+def _driver(found: list[Piece]) -> list[Piece] | None:
+    """有人开着面包车."""
+    person, vehicle = found
+    return [vehicle, person.of("teller")] if 1 <= vehicle.start - person.end <= len("开着") else None
+
+
+def _in_vehicle(found: list[Piece]) -> list[Piece] | None:
+    """ "Someone barges in from the left in a van"."""
+    deeds = [piece.value for piece in found if piece.kind == "motion"]
+    if not deeds or deeds[0] not in ("cut_in", "brake", "merge", "stop", "stopped", "slow"):
+        return None
+    return [found[-1], found[0].of("teller"), *found[1:-2]]
+
+
 def _lifeless(found: list[Piece]) -> list[Piece] | None:
     """ "The motorway is dead": nobody is there."""
     return [found[0], found[1].of("traffic", "none")] if found[1].value == "lifeless" else None
@@ -149,6 +163,10 @@ PHRASES = [
     rule("crossing_road", lambda found: [found[0].of("motion", "cross"), found[0].of("road", "intersection")]),
     rule("pair (?=vehicle|vehicles|unit)", lambda found: found[0].of("number", 2.0)),
     rule("pair", lambda found: found[0].of("person", "pedestrian")),
+    rule("weather turn amount (?!traffic_word)", lambda f: [f[0], spanning(f[1:], "stronger", "")]),
+    rule("(?<=lead)vehicle vehicle", lambda found: found[-1] if found[0].value == "any" else None),
+    rule("person vehicle", _driver),
+    rule("person (motion|between|side){1,3} at vehicle", _in_vehicle),
     rule("person at vehicle (?!motion road)", lambda found: [found[2], found[0].of("teller")]),
     rule("vehicle scope person", lambda found: [found[0], found[2].of("teller")]),
     rule("vehicle number (vehicle|vehicles) ahead", lambda found: [found[0], spanning(found[1:], "ahead", "")]),

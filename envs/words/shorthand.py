@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from .counted import MOST_LANES
 from .lexicon import Piece
 from .measures import Moment, speed
 from .rules import drop, rule, spanning
-
-MOST_LANES = 5
 
 
 def stamped(pieces: Sequence[Piece]) -> list[Piece]:
@@ -111,6 +110,8 @@ SHORTHAND = [
     rule("ordinal (before|at) (?=number)", lambda found: found[1:]),
     rule("ordinal turn (?=number)", lambda found: [found[1].of("at")]),
     rule("number colon number unit", _clock_length),
+    rule("differ number unit (?=(number|scale){1,3} clock)", lambda found: [spanning(found, "label", "")]),
+    rule("differ", lambda found: found[0].of("unknown")),
     rule("number (during|clock) number unit", _as_hour),
     rule("(number|scale) fuzz (?=unit)", lambda found: found[:1]),
     rule("unit fuzz", lambda found: found[:1]),

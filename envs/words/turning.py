@@ -18,7 +18,7 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     if (spell := _spell(clause, named)) is not None:
         return spell, named
     verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
-    if clause.of("not") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
+    if clause.of("not", "stronger") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
     if clause.link == "before" and (lasting := _lasts(clause, named, book)) is not None:
         return lasting, named
