@@ -112,6 +112,10 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
             found.append(Clause(current.sentence, opener=follows))
         elif piece.kind == "actor" and current.link in ("after", "before", "while") and _has_turned(current):
             found.append(Clause(current.sentence, [piece]))  # "as soon as it gets dark a van cuts in"
+        elif (
+            piece.kind in ("start", "becomes") and current.link in ("after", "before", "while") and _has_acted(current)
+        ):
+            found.append(Clause(current.sentence, [piece]))  # "after the truck cuts in it starts to rain"
         elif piece.kind == "order" and _opens_late(current, pieces[place : place + 2]):
             current.opener = current.opener or piece
             if piece.value == "earlier" and current.pieces[-1].kind == "length":
@@ -137,6 +141,11 @@ def _has_turned(clause: Clause) -> bool:
     """Whether weather or light turn in a clause in which nobody is named yet."""
     turns = bool(clause.of("becomes")) or bool(clause.of("weather", "time_of_day") and clause.of("start", "over"))
     return turns and not clause.of("actor")
+
+
+def _has_acted(clause: Clause) -> bool:
+    """Whether a clause says who does what."""
+    return bool(clause.of("actor") and clause.of("motion"))
 
 
 def _opens_late(clause: Clause, following: Sequence[Piece]) -> bool:

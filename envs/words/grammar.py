@@ -15,7 +15,7 @@ from . import measures
 from .counted import LISTED, Actor, bounded_lanes, count_actor, count_lanes, traffic_level
 from .lexicon import Piece
 from .measures import Moment
-from .phrasing import PHRASES
+from .phrasing import PHRASES, is_bare_right
 from .rules import Rule, apply, drop, if_first, of_kinds, rule, slash, spanning
 from .shorthand import COMPOUND, SHORTHAND, stamped
 from .spells import timed_spells
@@ -68,8 +68,7 @@ def _more(found: list[Piece]) -> Piece | None:
 
 def _conjunction(found: list[Piece]) -> list[Piece] | None:
     """ "right after the truck": here "right" is no side, as in "from the right after" it is."""
-    is_bare = found[0].value == "right" and found[0].end - found[0].start == len("right")
-    return [found[0].of("stop"), found[1]] if is_bare else None
+    return [found[0].of("manner_of"), found[1]] if is_bare_right(found[0]) else None
 
 
 def _from_to(found: list[Piece]) -> Piece:
@@ -182,7 +181,10 @@ _RULES = [
     rule("length or at? length", measures.either_length),
     rule("(length before_end|before_end at? length)", measures.before_end),
     rule("visibility (colon|at|to|scope|within|than|unknown){0,3} length", measures.visibility),
+    rule("visibility", measures.low_visibility),
     rule("(weather|time_of_day) to (?=length)", lambda found: [found[0], found[1].of("before")]),
+    rule("(least|most) (?=length (for|clip))", drop),
+    rule("for (least|most) (?=length)", lambda found: found[:1]),
     rule("(least|most) (after|at)? length", measures.bounded),
     rule("length (least|most)", measures.bounded),
     rule("(?<=ego)length", measures.drive_speed),
@@ -211,7 +213,7 @@ _RULES = [
     rule("moment again", lambda found: [found[0], found[1].of("repeat")]),
     rule("again", drop),
     rule("at becomes", measures.time_of_day),
-    rule("(least|most|above|under) both_ways? number lane_word", bounded_lanes),
+    rule("both_ways? (least|most|above|under) both_ways? number lane_word", bounded_lanes),
     rule("both_ways? number lane_word (least|most)", bounded_lanes),
     rule("(both_ways number|number) lane_word", count_lanes),
     rule("lane_word colon? number (?!unit|lane_word|vehicle|vehicles|person)", count_lanes),

@@ -14,6 +14,7 @@ from .counted import Actor
 from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
 from .limits import Limit
+from .measures import Moment
 from .turning import said_again, turnings
 
 EVENT_OF = {
@@ -283,16 +284,14 @@ class Happenings:
 
     def _is_once_more(self, frame: Frame, clause: Clause) -> bool:
         """ "... at 5 s, and one on the right at 8 s": another side and time for what was told with both."""
-        last = self.last if self.last is not None and self.last.sentence == clause.sentence else None
-        if (
-            last is None
-            or last.side is None
-            or last.moment is None
-            or frame.motions
-            or any(each.shares_side for each in self.group)
-        ):
+        last = self.last
+        if last is None or last.sentence != clause.sentence or last.side is None or not frame.sides or frame.motions:
             return False
-        return bool(frame.sides and frame.moments) and {each.kind for each in clause.pieces} <= {*_ONCE_MORE}
+        counted = any(isinstance(each.value, Moment) and each.value.since != "start" for each in frame.moments)
+        one_then = clause.link == "next" and bool(clause.of("label"))  # "then one from the right"
+        is_new = counted or one_then or (bool(frame.moments) and last.moment is not None)
+        shared = any(each.shares_side for each in self.group)
+        return is_new and not shared and {each.kind for each in clause.pieces} <= {*_ONCE_MORE}
 
     def _again(self, frame: Frame, clause: Clause) -> list[Mention]:
         """ "and another one from the left": what was told last, once more."""

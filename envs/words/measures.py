@@ -28,7 +28,7 @@ FARTHEST_M = 10_000.0
 
 @dataclass(frozen=True)
 class Moment:
-    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s", "m", "share" of the drive, or "s left" of it.
+    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s", "m", "share" or "s left" of the drive.
 
     ``since`` is "start" (of the drive), "last" (event), or "open": the start, unless that would be before the last.
     "post" is open too, but Chinese says it of the event that stands before it: 切入三秒后.
@@ -206,6 +206,11 @@ def visibility(found: list[Piece]) -> Piece | None:
     if unit != "m":
         return None
     return replace(spanning(found, "weather", "fog" if max(possible(value)) <= FOG_M else "clear"), near=True)
+
+
+def low_visibility(found: list[Piece]) -> Piece | None:
+    """能见度不足, and not how far."""
+    return replace(found[0].of("weather", "fog"), near=True) if found[0].value == "low" else None
 
 
 def decimal(found: list[Piece]) -> Piece:

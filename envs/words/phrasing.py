@@ -25,8 +25,13 @@ def _labelled(found: list[Piece]) -> list[Piece] | None:
 
 def _right_ahead(found: list[Piece]) -> Piece | None:
     """ "right ahead", and not "from the right, just ahead"."""
-    is_close = found[1].start - found[0].end == 1 and found[0].value == "right"
+    is_close = found[1].start - found[0].end == 1 and is_bare_right(found[0])
     return spanning(found, "ahead", "") if is_close else None
+
+
+def is_bare_right(piece: Piece) -> bool:
+    """Whether it is "right" alone, which may be no side: "right ahead", "right after"."""
+    return piece.value == "right" and piece.end - piece.start == len("right")
 
 
 def _rider(found: list[Piece]) -> list[Piece]:
@@ -158,7 +163,14 @@ def _crawls(found: list[Piece]) -> Piece | None:
     return spanning(found, "traffic", "heavy") if found[-1].value in ("slow", "stopped") else None
 
 
+def _most_of_all(found: list[Piece]) -> list[Piece]:
+    """ "Cars: max"."""
+    return [*found[:-1], found[-1].of("amount", "heavy")]
+
+
 PHRASES = [
+    rule("most (?=traffic_word|measure)", lambda found: found[0].of("amount", "heavy")),
+    rule("(?:(?<=vehicles)|(?<=vehicle)|(?<=traffic_word)|(?<=measure)) colon? most (?=comma|end|close|$)", _most_of_all),
     rule("(motion|through) at? crossing", _at_the_crossing),
     rule("crossing_road", lambda found: [found[0].of("motion", "cross"), found[0].of("road", "intersection")]),
     rule("pair (?=vehicle|vehicles|unit)", lambda found: found[0].of("number", 2.0)),
@@ -223,6 +235,7 @@ PHRASES = [
     rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),
     rule("just", drop),
     rule("(?<!time_of_day)(?<!weather)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")),
+    rule("while dims", lambda found: spanning(found, "time_of_day", found[1].value)),
     rule("dims (into|to) time_of_day", _fades),
     rule("dims (comma|and|end)? becomes", lambda found: spanning(found, "becomes", found[-1].value)),
     rule("dims", lambda found: found[0].of("becomes", found[0].value)),
