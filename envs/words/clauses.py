@@ -156,8 +156,8 @@ def _opens_late(clause: Clause, following: Sequence[Piece]) -> bool:
         return "actor" in kinds and [each.kind for each in following[1:]] == ["motion"]
     if piece.value == "first":
         return bool(kinds) and kinds <= {*_ATTRIBUTES, "at"}
-    turning = {"weather", "time_of_day"}
-    return piece.value == "earlier" and bool(kinds & turning) and kinds <= {*turning, "length"}
+    told = {"weather", "time_of_day", "actor"}
+    return piece.value == "earlier" and bool(kinds & told) and kinds <= {*told, "length"}
 
 
 def _postponed(found: list[Clause]) -> None:
@@ -186,6 +186,8 @@ def _parts(motions: Sequence[Piece], piece: Piece) -> bool:
     before = [each.value for each in motions if each.value != "walk"]
     if before == ["slow"] and piece.value == "stopped":
         return False  # held up by a slow tractor
+    if before and piece.value == "enter":
+        return False  # merges from the right into our lane
     return piece.value != "walk" and bool(before) and not {piece.value, *before} <= {"brake", "stop", "stopped"}
 
 

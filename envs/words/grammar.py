@@ -85,6 +85,15 @@ def _again_at(found: list[Piece]) -> list[Piece] | None:
     return [*found[:-2], spanning(found[-2:], "moment", Moment(number, "s", "start"))]
 
 
+def _turns_at(found: list[Piece]) -> list[Piece]:
+    """ "clear -> rain (10 s) -> fog (25 s)"."""
+    turn, state, comma, when, _ = found
+    if when.kind == "length":
+        value, unit = when.value
+        when = when.of("moment", Moment(value, unit, "start"))
+    return [comma, turn.of("label"), when, state]
+
+
 def _midway(found: list[Piece]) -> list[Piece]:
     """ "In the middle of a 40 s drive"."""
     middle = next(piece for piece in found if piece.kind == "middle")
@@ -206,6 +215,8 @@ _RULES = [
     rule("moment", _at_once),
     rule("moment or moment", measures.either_moment),
     rule("(?:(?<=comma)|(?<=end)|^) to (?=moment)", drop),
+    rule("(?:(?<=comma)|(?<=end)|^) to length (?!to)", measures.moment("start")),
+    rule("turn (weather|time_of_day) comma (length|moment) close", _turns_at),
     rule("moment to moment", measures.spell(measures.span)),
     rule("order length", if_first("earlier", lambda found: found[::-1])),
     *[rule("moment .{0,200}? (at|after) number (?=comma|end|close|$)", _again_at)] * 3,

@@ -102,9 +102,10 @@ def _in_brackets(found: list[Piece]) -> list[Piece]:
 
 
 def _more_exactly(found: list[Piece]) -> Piece | None:
-    """对方货车: a truck."""
+    """ "The third-party lorry", 对方货车."""
     first, second = found
-    return replace(second, start=first.start) if first.value == "any" and first.end == second.start else None
+    close = second.start - first.end <= len(" ")
+    return replace(second, start=first.start) if first.value == "any" and close else None
 
 
 def _clock_past(found: list[Piece]) -> list[Piece]:
@@ -170,7 +171,7 @@ def _most_of_all(found: list[Piece]) -> list[Piece]:
 
 PHRASES = [
     rule("most (?=traffic_word|measure)", lambda found: found[0].of("amount", "heavy")),
-    rule("(?:(?<=vehicles)|(?<=vehicle)|(?<=traffic_word)|(?<=measure)) colon? most (?=comma|end|close|$)", _most_of_all),
+    rule("(?:(?<=vehicles)|(?<=vehicle)|(?<=traffic_word)|(?<=measure)) colon? most (?=comma|end|$)", _most_of_all),
     rule("(motion|through) at? crossing", _at_the_crossing),
     rule("crossing_road", lambda found: [found[0].of("motion", "cross"), found[0].of("road", "intersection")]),
     rule("pair (?=vehicle|vehicles|unit)", lambda found: found[0].of("number", 2.0)),
@@ -214,6 +215,7 @@ PHRASES = [
     rule("who", lambda found: found[0].of("with")),
     rule("number th", lambda found: spanning(found, "nth", f"{found[0].value:g}")),
     rule("th", lambda found: found[0].of("unknown")),
+    rule("nth (?=colon)", lambda found: found[0].of("label")),
     rule("nth unit", measures.named),
     rule("nth (?=vehicle|vehicles|lead|person|motion|rides)", drop),
     rule("nth", lambda found: found[0].of("repeat")),

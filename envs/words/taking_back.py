@@ -56,6 +56,12 @@ def take_back(pieces: Sequence[Piece], book: Book) -> list[Piece]:
     return found
 
 
+def _is_said_again(kinds: Sequence[str], place: int) -> bool:
+    """ "From the left no from the right", "six seconds no seven seconds"."""
+    following = next((kind for kind in kinds[place + 1 :] if kind not in ("between", "at", "after")), "")
+    return (kinds[max(place - 1, 0)], following) in (("side", "side"), ("unit", "number"), ("lane_word", "number"))
+
+
 def _recounted(pieces: Sequence[Piece]) -> Iterator[Piece]:
     """The pieces; "two people no one person walk" and 两个人不是一个人走 take back how many."""
     kinds = [_KINDS.get(piece.kind, piece.kind) for piece in pieces]
@@ -65,6 +71,8 @@ def _recounted(pieces: Sequence[Piece]) -> Iterator[Piece]:
         if counted and (piece.kind == "recount" or (piece.kind == "nobody" and following[:1] == ["who"])):
             yield piece.of("retract")
             yield piece.of("number", 1.0)
+        elif piece.value == "no" and piece.kind == "not" and _is_said_again(kinds, place):
+            yield piece.of("retract")
         elif piece.kind == "recount":
             yield piece.of("not")
         elif counted and piece.kind == "not" and following[:2] == ["number", "who"] and following[2:] != ["comma"]:

@@ -300,3 +300,92 @@ def test_more_of_how_much_traffic(text: str, level: str) -> None:
 
 def test_how_dense_the_fog_is_says_nothing_of_traffic() -> None:
     assert "traffic" not in asked("fog(dense), night") and "traffic" not in asked("雾（浓），夜")
+
+
+# --- bounds, repetitions and lists of times -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "lanes"),
+    [
+        ("at least three lanes", (3, 4, 5)),
+        ("no more than two lanes", (1, 2)),
+        ("fewer than three lanes", (1, 2)),
+        ("more than 2 lanes", (3, 4, 5)),
+        ("3 lanes max", (1, 2, 3)),
+        ("至少三车道", (3, 4, 5)),
+        ("双向最多四车道", (1, 2)),
+    ],
+)
+def test_bounds_of_lanes(text: str, lanes: tuple[int, ...]) -> None:
+    assert asked(text)["lanes"] == lanes
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "values"),
+    [
+        ("rain or snow, day or night, I don't care", "weather", ("rain", "snow")),
+        ("下雨下雪都行，白天晚上无所谓", "time_of_day", ("day", "night")),
+        ("either at dusk or at night", "time_of_day", ("dusk", "night")),
+        ("时段在白天与黄昏中取其一", "time_of_day", ("day", "dusk")),
+    ],
+)
+def test_either_will_do(text: str, key: str, values: tuple[str, ...]) -> None:
+    assert asked(text)[key] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A cyclist crosses from left to right, then 5 s later from right to left", [(5.0, "left"), (10.0, "right")]),
+        ("a pedestrian on the left crosses at 5 s and one on the right at 8 s", [(5.0, "left"), (8.0, "right")]),
+        ("a cut-in from the left, then one from the right", [(5.0, "left"), (10.0, "right")]),
+        ("左边的行人第5秒开始过马路，右边的第8秒", [(5.0, "left"), (8.0, "right")]),
+        ("a cyclist from the left no from the right after six seconds", [(6.0, "right")]),
+        ("Somebody crosses from the right in front of us after six seconds", [(6.0, "right")]),
+        ("骑车人第10秒从左边来，行人比他早4秒从右边过。", [(6.0, "right"), (10.0, "left")]),
+    ],
+)
+def test_one_more_from_elsewhere(text: str, expected: list[tuple[Any, ...]]) -> None:
+    assert told(text, "at_s", "side") == expected
+
+
+@pytest.mark.parametrize("text", ["weather: clear -> rain (10 s) -> fog (25 s)", "天气：晴→雨（10秒）→雾（25秒）"])
+def test_arrows_with_times(text: str) -> None:
+    assert asked(text) == {"weather": "clear"} and told(text, "to", "at_s") == [("rain", 10.0), ("fog", 25.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "at_s"),
+    [("10 s before the end it starts snowing", 50.0), ("结束前10秒开始下雪", 50.0), ("第5秒或第8秒切入", [5.0, 8.0])],
+)
+def test_times_before_the_end_and_either_of_two(text: str, at_s: Any) -> None:
+    assert [each["at_s"] for each in events(text)] == [at_s]
+
+
+def test_weather_has_one_strength_and_says_so() -> None:
+    for text in ("the rain gets heavier after 10 s", "10秒后雨变大"):
+        wish = PARSER.parse(text)
+        assert wish.asked == {"weather": "rain"} and not wish.events and wish.unsupported
+
+
+@pytest.mark.parametrize(
+    ("text", "vehicle"),
+    [
+        ("after five secs someone barges in from the left in a van", "van"),
+        ("五秒后有人开着面包车从左边硬挤进来", "van"),
+        ("the third-party lorry moved from the left lane into the insured's lane", "truck"),
+        ("a taxi dives across from the left lane into ours", "car"),
+    ],
+)
+def test_who_sits_in_it_and_whose_lane_it_is(text: str, vehicle: str) -> None:
+    assert told(text, "kind", "side", "vehicle") == [("cut_in", "left", vehicle)]
+
+
+def test_items_are_numbered_and_not_told_again() -> None:
+    text = "First: fog. Second: a slow truck at 100 m. Third: the fog lifts at 25 s."
+    assert told(text, "kind") == [("slow_vehicle",), ("weather",)]
+
+
+def test_yards_are_no_feet() -> None:
+    assert events("300 yards on there's a stationary van")[0]["at_m"] == 274.32
