@@ -176,6 +176,8 @@ def _postponed(found: list[Clause]) -> None:
 def _joins(pieces: Sequence[Piece], place: int) -> bool:
     around = [*pieces[max(place - 1, 0) : place], *pieces[place + 1 : place + 2]]
     alike = len(around) == 2 and around[0].kind == around[1].kind and around[0].kind in LISTED
+    if len(around) == 2 and {each.kind for each in around} <= {"moment", "length"}:
+        return True  # "at 5 s, 10 s and 15 s"
     if alike and pieces[place].kind == "with":  # "a man with a dog"
         return all(isinstance(each.value, Actor) and each.value.is_person for each in around)
     return alike

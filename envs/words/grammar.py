@@ -45,7 +45,7 @@ def _union(found: list[Piece]) -> Piece:
 def _several(found: list[Piece]) -> list[Piece] | None:
     """ "two cut-ins", "brakes twice": somebody does it so often."""
     motion, often = of_kinds(found, "motion")[0], of_kinds(found, "number", "times")[0].value
-    if (not isinstance(often, float) and not str(often).isdigit()) or float(often) < 2:
+    if (not isinstance(often, float) and not str(often).isdigit()) or not 2 <= float(often) < 10:
         return None
     doer = of_kinds(found, "actor")
     actor = replace(doer[0].value, count=float(often)) if doer else Actor(("any",), float(often))
@@ -239,6 +239,7 @@ _RULES = [
     rule("motion scope? traffic_word", traffic_level),
     rule("time_of_day to (?=time_of_day)", lambda found: [found[0], found[1].of("turn")]),
     rule("weather to (?=weather)", lambda found: [found[0], found[1].of("turn")]),
+    rule("number motion scope? (?=vehicle|vehicles)", measures.counted_motion),
     rule("(number|amount) lead", count_actor),
     rule("lead vehicle?", count_actor),
     rule("(vehicle|vehicles|person) colon? amount (?!unit|vehicle|vehicles|person|weather)", count_actor),

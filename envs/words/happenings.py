@@ -193,12 +193,13 @@ class Happenings:
         return self._made(kind, piece, frame)
 
     def _made(self, kind: str, piece: Piece, frame: Frame) -> list[Mention]:
-        """Events of a kind by an actor; all take the side, the first takes the moment."""
+        """Events of a kind by an actor, as many as there are of it or moments; all take the side."""
         actor: Actor = piece.value
         if (actor.count or 1) > MOST_ALIKE:
             self.book.refuse(f"at most {MOST_ALIKE} do the same in a row", piece, nearest=f"{MOST_ALIKE} of them")
         names = tuple(name for name in actor.names if name != "any")
-        made = [Mention(kind, [], names) for _ in range(int(min(max(actor.count or 1, 1), MOST_ALIKE)))]
+        often = max(actor.count or 1, len(frame.moments), 1)
+        made = [Mention(kind, [], names) for _ in range(int(min(often, MOST_ALIKE)))]
         for mention in made[1:]:
             mention.is_like = True
         made[0].pieces += [*([] if frame.again else [piece]), *frame.motions]
@@ -207,8 +208,11 @@ class Happenings:
         return made
 
     def _complete(self, made: list[Mention], frame: Frame) -> None:
-        for piece in (*frame.sides, *frame.moments):
-            takers = made if piece.kind == "side" else made[:1]
+        moments = frame.moments
+        for piece in (*frame.sides, *moments):
+            one_each = len(moments) == len(made)
+            first = moments.index(piece) if piece in moments and one_each else 0
+            takers = made if piece.kind == "side" else made[first : first + 1]
             given = [mention.give(piece) for mention in takers]
             for mention in takers[1:]:
                 mention.shares_side = True
@@ -252,10 +256,15 @@ class Happenings:
         if last is not None and last.kind == kind and not frame.moments and (not clause.link or halts):
             last.pieces += frame.motions  # "brakes hard and comes to a halt" is one event
             return []
-        if acting[0] == "cross" and not frame.moments and last is not None and self._goes_on(last, clause):
+        if (
+            acting[0] == "cross"
+            and last is not None
+            and self._goes_on(last, clause)
+            and not (frame.moments and last.moment)
+        ):
             last.pieces += frame.motions  # "appears on the right and crosses the road"
             self._complete([last], frame)
-            frame.sides = []
+            frame.sides, frame.moments = [], []
             return []
         if acting[0] in PLACE_OF and not pronoun:
             self.book.say("road", frame.motions[0], (PLACE_OF[acting[0]],))
@@ -285,19 +294,27 @@ class Happenings:
     def _is_once_more(self, frame: Frame, clause: Clause) -> bool:
         """ "... at 5 s, and one on the right at 8 s": another side and time for what was told with both."""
         last = self.last
-        if last is None or last.sentence != clause.sentence or last.side is None or not frame.sides or frame.motions:
+        if last is None or last.sentence != clause.sentence or frame.motions:
+            return False
+        if not {each.kind for each in clause.pieces} <= {*_ONCE_MORE}:
+            return False
+        if clause.is_joined and not frame.sides:  # "at 5 s and 10 s"
+            return bool(frame.moments) and not any(each.moment is None for each in self.group or [last])
+        if last.side is None or not frame.sides:
             return False
         counted = any(isinstance(each.value, Moment) and each.value.since != "start" for each in frame.moments)
         one_then = clause.link == "next" and bool(clause.of("label"))  # "then one from the right"
         is_new = counted or one_then or (bool(frame.moments) and last.moment is not None)
         shared = any(each.shares_side for each in self.group)
-        return is_new and not shared and {each.kind for each in clause.pieces} <= {*_ONCE_MORE}
+        return is_new and not shared
 
     def _again(self, frame: Frame, clause: Clause) -> list[Mention]:
         """ "and another one from the left": what was told last, once more."""
         if self.last is None or self.last.kind in TURNING:
             return []
         made = [Mention(self.last.kind, [*clause.of("repeat"), *frame.motions], self.last.names)]
+        if clause.is_joined and not frame.sides and not clause.of("repeat"):
+            made[0].side = self.last.side
         self._complete(made, frame)
         return made
 

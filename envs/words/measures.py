@@ -233,8 +233,10 @@ def leave(found: list[Piece]) -> list[Piece]:
     return [found[0].of("command", "right"), found[0].of("road", "exit")]
 
 
-def counted_motion(found: list[Piece]) -> list[Piece]:
+def counted_motion(found: list[Piece]) -> list[Piece] | None:
     """ "two slow trucks": the number belongs to the noun."""
+    if found[1].value not in ("slow", "stopped", "lifeless"):
+        return None
     return [found[1], replace(found[0], end=found[-1].end)]
 
 
@@ -293,11 +295,6 @@ def hour(found: list[Piece]) -> Piece | None:
 def time_of_day(found: list[Piece]) -> Piece | None:
     """ "at nightfall" is a time of day, and nothing that happens."""
     return spanning(found, "time_of_day", found[1].value) if found[1].value in TIMES else None
-
-
-def ordinal(found: list[Piece]) -> Piece:
-    """ "the second truck", 第二辆车: only who it is."""
-    return found[-1]
 
 
 NUMBERS = [

@@ -86,6 +86,17 @@ def _and_more(found: list[Piece]) -> list[Piece] | None:
     return found[:1] if found[1].value == "heavy" else None
 
 
+def _each_unit(found: list[Piece]) -> list[Piece] | None:
+    """ "At 5, 10 and 15 seconds"."""
+    numbers, unit = [piece for piece in found if piece.kind == "number"], found[-1]
+    joins = [piece for piece in found if piece.kind in ("comma", "and")]
+    values = [piece.value for piece in numbers]
+    if joins[-1].kind != "and" or not all(isinstance(value, float) for value in values) or values != sorted(values):
+        return None
+    each = [part for number in numbers[:-1] for part in (number, number.of("unit", unit.value), joins[-1].of("and"))]
+    return [*each, numbers[-1], unit]
+
+
 def _driven_speed(found: list[Piece]) -> Piece | None:
     """跑一百二 is how fast."""
     if found[0].value != "walk" or not isinstance(found[1].value, float) or not 30 <= found[1].value <= 200:
@@ -122,6 +133,7 @@ SHORTHAND = [
 COMPOUND = [
     rule("number unit and? number unit", _minutes_and_seconds),
     rule("number amount (?=unit)", _and_more),
+    rule("(?<!lane_word)number ((comma|and) number){1,5} unit", _each_unit),
     rule("motion number (?=comma|end|close|$)", _driven_speed),
 ]
 """Once numbers are whole."""

@@ -389,3 +389,20 @@ def test_items_are_numbered_and_not_told_again() -> None:
 
 def test_yards_are_no_feet() -> None:
     assert events("300 yards on there's a stationary van")[0]["at_m"] == 274.32
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "times"),
+    [
+        ("practice emergency stops: lead car brakes at 5, 10 and 15 seconds", "at_s", [5.0, 10.0, 15.0]),
+        ("cyclists at 4 and 9 seconds, both from the right", "at_s", [4.0, 9.0]),
+        ("前车在5、10、15秒各刹一次", "at_s", [5.0, 10.0, 15.0]),
+        ("骑车人第4秒和第9秒，都从右边", "at_s", [4.0, 9.0]),
+        ("two stopped cars, 100 m and 250 m", "at_m", [100.0, 250.0]),
+        ("两辆停着的车，100米和250米", "at_m", [100.0, 250.0]),
+        ("A pedestrian is waiting on the left and crosses at 6 s", "at_s", [6.0]),
+        ("TC_014_cutin_right_van_fog_3lanes_7s", "at_s", [7.0]),
+    ],
+)
+def test_one_event_at_several_times(text: str, key: str, times: list[float]) -> None:
+    assert [each[key] for each in events(text)] == times
