@@ -1,9 +1,10 @@
 """Words in: ``parse_scene("rainy night, a truck cuts in from the left after five seconds")`` is a scene to drive.
 
 To add a word, write it into ``english.txt`` or ``chinese.txt``; to add a language, write a file like them and list it
-in ``parser.LANGUAGES``. A text goes through these in turn: ``lexicon`` (words), ``grammar`` with ``measures``
-(phrases), ``clauses``, ``reading`` (with ``happenings``, ``turning`` and ``scene``), ``order`` (times), ``settling``
-(one scene of it all).
+in ``parser.LANGUAGES``. A text goes through these in turn: ``lexicon`` (words), ``taking_back`` (corrections),
+``grammar`` with ``shorthand``, ``phrasing``, ``measures``, ``counted`` and ``spells`` (phrases, by ``rules``),
+``clauses`` and ``asides``, ``reading`` (with ``happenings``, ``echoes``, ``turning`` and ``scene``), ``order`` (times),
+``settling`` (one scene of it all).
 """
 
 from .endpoint import EndpointConfig, EndpointError, EndpointParser

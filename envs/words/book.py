@@ -14,6 +14,8 @@ from .lexicon import Piece
 from .limits import NO_PLACE, Limit
 from .measures import Moment
 
+_NO_DRIVE = ("actor", "turn", "start", "over", "cannot")
+"""Beside these, a length of time is not that of the drive."""
 TURNING = ("weather", "time_of_day")
 
 
@@ -28,15 +30,17 @@ class Mention:
     to: Any = None
     moment: Moment | None = None
     anchor: Mention | None = None  # the moment counts from this event
+    shares_side: bool = False  # with others of its kind, until it gets its own
     at_once: bool = False  # at the time of the event before
+    sentence: int = 0  # that it is told in
     is_like: bool = False  # another of the event before: "two trucks"
 
     def give(self, piece: Piece) -> bool:
         """Take a side or a moment; False where there is one already."""
         if piece.kind == "side":
-            if self.side is not None:
+            if self.side is not None and not self.shares_side:
                 return False
-            self.side = piece.value
+            self.side, self.shares_side = piece.value, False
         else:
             if self.moment is not None:
                 return False
@@ -100,12 +104,12 @@ class Book:
         limit = why if isinstance(why, Limit) else Limit(why, nearest)
         self.refused += [(piece, limit) for piece in pieces]
 
-    def idle(self, piece: Piece, alone: bool = False) -> None:
-        """A side or a moment that no event can take. A length of time alone is that of the drive.
-
-        ``alone``: nobody is named beside it, so that a side may be the way to go.
+    def idle(self, piece: Piece, clause: Clause | None = None) -> None:
+        """A side or a moment that no event can take. Where its ``clause`` names nobody beside it, a length of time is
+        that of the drive, and a side may be the way to go.
         """
-        if piece.kind == "length" and piece.value[1] == "s":
+        alone = clause is not None and not clause.of("ego", "motion", "actor")
+        if piece.kind == "length" and piece.value[1] == "s" and not (clause and clause.of(*_NO_DRIVE)):
             self.say("horizon_s", piece, (piece.value[0],))
         elif piece.kind == "side" and alone and not any(told.mentions for told in self.told) and self._branches():
             self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from .grammar import LISTED, Actor
+from .counted import LISTED, Actor
 from .lexicon import Piece
 from .limits import ACTS, DOERS
 
 _BREAKS = ("comma", "end", "but", "with", "and", "colon", "close")
+_ATTRIBUTES = ("side", "moment", "length", "span", "sides")
 _OPENERS = ("order", "after", "before", "while", "later")
 _CLOSERS = ("post", "pre", "during")  # Chinese says its conjunctions of time after the clause
 
@@ -36,6 +37,11 @@ class Clause:
             return ""
         return str(self.opener.value) if self.opener.kind == "order" else self.opener.kind
 
+    @property
+    def is_attribute(self) -> bool:
+        """Whether it only says where from and when, of what another clause tells: "cut-in, right, 8 s"."""
+        return bool(self.pieces) and {piece.kind for piece in self.pieces} <= {*_ATTRIBUTES, "at", "between", "label"}
+
     def denials(self) -> list[bool]:
         """For each piece, whether a "not" before it denies it.
 
@@ -61,8 +67,10 @@ class Clause:
                 item = item or "actor"
             denied.append(is_open and piece.kind != "not")
             last_end, before = piece.end, piece.kind
-        last = self.pieces[-1].kind if self.pieces else ""
-        return [each.kind == "actor" for each in self.pieces] if last == "not" else denied
+        if self.pieces and self.pieces[-1].kind == "not":  # 车都没有, 高速不去
+            fronted = ("actor",) if self.of("actor") else LISTED
+            return [each.kind in fronted for each in self.pieces]
+        return denied
 
     def of(self, *kinds: str) -> list[Piece]:
         """The pieces of these kinds."""
@@ -91,14 +99,27 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
         current = found[-1]
         if piece.kind in ("and", "with") and _joins(pieces, place):
             continue
+        if piece.kind == "comma" and current.link == "earlier" and not current.pieces:
+            continue  # 在这之前，
         if piece.kind in _BREAKS or (piece.kind == "than" and current.link == "after"):
             current.is_title = piece.kind == "colon"
             _postponed(found)
-            found.append(Clause(current.sentence + (piece.kind == "end"), is_joined=piece.kind == "and"))
+            carried = _carried(current, pieces[place : place + 2])
+            found.append(Clause(current.sentence + (piece.kind == "end"), carried, is_joined=piece.kind == "and"))
         elif piece.kind in _CLOSERS:
             current.opener = current.opener or piece
             follows = piece.of("order", "next") if piece.kind == "post" else None
             found.append(Clause(current.sentence, opener=follows))
+        elif piece.kind == "actor" and current.link in ("after", "before", "while") and _has_turned(current):
+            found.append(Clause(current.sentence, [piece]))  # "as soon as it gets dark a van cuts in"
+        elif (
+            piece.kind in ("start", "becomes") and current.link in ("after", "before", "while") and _has_acted(current)
+        ):
+            found.append(Clause(current.sentence, [piece]))  # "after the truck cuts in it starts to rain"
+        elif piece.kind == "order" and _opens_late(current, pieces[place : place + 2]):
+            current.opener = current.opener or piece
+            if piece.value == "earlier" and current.pieces[-1].kind == "length":
+                current.offset = current.pieces.pop()
         elif piece.kind in _OPENERS:
             offset = current.pieces.pop() if current.pieces and current.pieces[-1].kind == "length" else None
             found.append(Clause(current.sentence, opener=piece, offset=offset))
@@ -108,6 +129,35 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
             current.pieces.append(piece)
     _postponed(found)
     return [clause for clause in found if clause.pieces or clause.opener]
+
+
+def _carried(clause: Clause, following: Sequence[Piece]) -> list[Piece]:
+    """ "Avoid night and heavy traffic" is without both; "leave out the rain and keep the traffic thin" is not."""
+    close = len(following) == 2 and following[0].kind in ("and", "or") and following[1].start - following[0].end <= 5
+    return [piece for piece in clause.of("not") if piece.value == "all" and close]
+
+
+def _has_turned(clause: Clause) -> bool:
+    """Whether weather or light turn in a clause in which nobody is named yet."""
+    turns = bool(clause.of("becomes")) or bool(clause.of("weather", "time_of_day") and clause.of("start", "over"))
+    return turns and not clause.of("actor")
+
+
+def _has_acted(clause: Clause) -> bool:
+    """Whether a clause says who does what."""
+    return bool(clause.of("actor") and clause.of("motion"))
+
+
+def _opens_late(clause: Clause, following: Sequence[Piece]) -> bool:
+    """ "At 110 m first ...", 雨在此前停, 行人和骑车的同时过: the word of time stands behind what it is said of."""
+    piece = following[0]
+    kinds = {each.kind for each in clause.pieces}
+    if piece.value == "meanwhile":
+        return "actor" in kinds and [each.kind for each in following[1:]] == ["motion"]
+    if piece.value == "first":
+        return bool(kinds) and kinds <= {*_ATTRIBUTES, "at"}
+    told = {"weather", "time_of_day", "actor"}
+    return piece.value == "earlier" and bool(kinds & told) and kinds <= {*told, "length"}
 
 
 def _postponed(found: list[Clause]) -> None:
@@ -126,6 +176,8 @@ def _postponed(found: list[Clause]) -> None:
 def _joins(pieces: Sequence[Piece], place: int) -> bool:
     around = [*pieces[max(place - 1, 0) : place], *pieces[place + 1 : place + 2]]
     alike = len(around) == 2 and around[0].kind == around[1].kind and around[0].kind in LISTED
+    if len(around) == 2 and {each.kind for each in around} <= {"moment", "length"}:
+        return True  # "at 5 s, 10 s and 15 s"
     if alike and pieces[place].kind == "with":  # "a man with a dog"
         return all(isinstance(each.value, Actor) and each.value.is_person for each in around)
     return alike
@@ -136,6 +188,8 @@ def _parts(motions: Sequence[Piece], piece: Piece) -> bool:
     before = [each.value for each in motions if each.value != "walk"]
     if before == ["slow"] and piece.value == "stopped":
         return False  # held up by a slow tractor
+    if before and piece.value == "enter":
+        return False  # merges from the right into our lane
     return piece.value != "walk" and bool(before) and not {piece.value, *before} <= {"brake", "stop", "stopped"}
 
 

@@ -10,8 +10,8 @@ _IRREGULAR = {
     "broke": "break", "broken": "break", "became": "become", "swung": "swing", "took": "take", "slid": "slide",
     "gave": "give", "driven": "drive", "dying": "die", "men": "man", "women": "woman", "children": "child",
     "skies": "sky", "lorries": "lorry", "people": "person", "threw": "throw", "hit": "hit", "darker": "dark",
-    "foggier": "foggy", "brighter": "bright", "heavier": "heavy", "denser": "dense",
-    "lighter": "light", "wetter": "wet",
+    "ground": "grind", "thicker": "thick", "foggier": "foggy", "brighter": "bright", "heavier": "heavy",
+    "denser": "dense", "lighter": "light", "wetter": "wet",
 }  # fmt: skip
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..choices import possible
 from ..events import VEHICLES
 from . import limits
 from .book import TURNING, Book, Mention, Told
 from .clauses import Clause, Frame, frames
-from .grammar import Actor
+from .counted import Actor
+from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
 from .limits import Limit
-from .turning import turnings
+from .measures import Moment
+from .turning import said_again, turnings
 
 EVENT_OF = {
     "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
     "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle", "enter": "cut_in",
-    "halted": "stopped_vehicle", "onto": "merging_vehicle",
+    "halted": "stopped_vehicle", "lifeless": "stopped_vehicle", "onto": "merging_vehicle",
 }  # fmt: skip
 """The event in which a vehicle moves like this; a pedestrian or cyclist is an event whatever they do."""
 PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
@@ -25,6 +28,7 @@ PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
 LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
 """Up to so many vehicles are this level of traffic; more are heavy."""
 MOST_ALIKE = 5
+_ONCE_MORE = ("side", "moment", "length", "at", "between", "label", "scope", "number", "repeat")
 
 
 class Happenings:
@@ -32,7 +36,7 @@ class Happenings:
 
     def __init__(self, book: Book) -> None:
         self.book = book
-        self.waiting: Piece | None = None  # a vehicle that has done nothing yet
+        self.waiting: list[Piece] = []  # vehicles that have done nothing yet
         self.beyond: Limit | None = None  # what it did cannot be staged
         self.topic: Piece | None = None  # the vehicle named last in the sentence
         self.last: Mention | None = None
@@ -41,6 +45,7 @@ class Happenings:
         self.sentence = 0
         self.led = False  # whether an "after ..." stands before, in the sentence
         self.ego = False  # whether the clause before speaks of the ego
+        self.side: Any = None  # the side said last
 
     def take(self, clause: Clause) -> list[Piece]:
         """Read a clause; the pieces of its weather and light that turn."""
@@ -48,6 +53,8 @@ class Happenings:
             self.sentence, self.led, self.topic = clause.sentence, False, None
         if clause.of("actor", "motion", "start", "turn", "over", "becomes") or not clause.of("weather"):
             clause.pieces = [replace(each, kind="length") if each.kind == "span" else each for each in clause.pieces]
+        self.side = echo_side(clause, self.side, self.book)
+        echo_deed(clause, self.last)
         told, turned = Told(clause), list[Piece]()
         told.lasting = next(iter(clause.of("horizon_s")), None)
         for frame in frames(clause):
@@ -59,31 +66,37 @@ class Happenings:
                 told.loose += [*frame.sides, *frame.moments]
         if not told.mentions:
             told.mentions, turned = turnings(clause, self.book, self.led)
+            turned = turned or said_again(clause, self.book)
             taken = {id(piece) for mention in told.mentions for piece in mention.pieces}
             told.loose = [piece for piece in told.loose if id(piece) not in taken]
             told.loose = [piece for piece in told.loose if not (told.mentions and told.mentions[0].give(piece))]
         if not told.mentions and clause.offset is not None:
             told.loose.append(clause.offset)
+        for mention in told.mentions:
+            mention.sentence = clause.sentence
         self._entitled(told)
         if told.mentions:
             self.last, self.last_sentence = told.mentions[-1], clause.sentence
         self.led = clause.link == "after" and bool(told.mentions)
+        share_sides(clause, told.mentions or self.group)
         if told.mentions:
             self.group = told.mentions
-        elif not any(each.is_like for each in self.group):
+        elif not any(each.is_like for each in self.group) and not clause.is_attribute:
             self.group = []
         self.book.told += _parted(told)
         return turned
 
     def traffic(self) -> None:
         """A vehicle that did nothing is ordinary traffic: so many are so much."""
-        (piece, self.waiting), (beyond, self.beyond) = (self.waiting, None), (self.beyond, None)
-        if piece is None:
-            return
+        (waiting, self.waiting), (beyond, self.beyond) = (self.waiting, []), (self.beyond, None)
+        for piece in waiting:
+            if beyond is not None:
+                self.book.refuse(beyond, piece)
+            else:
+                self._ordinary(piece)
+
+    def _ordinary(self, piece: Piece) -> None:
         actor: Actor = piece.value
-        if beyond is not None:
-            self.book.refuse(beyond, piece)
-            return
         if actor.count is None:
             self.book.note("there is traffic", piece)
         else:
@@ -117,10 +130,11 @@ class Happenings:
             return self._by_thing(frame.thing, frame, acting, clause)
         if clause.of("repeat") and frame.actors and not acting and self.last and self.last.kind == "lead_brakes":
             return self._again(frame, clause)  # "braking at 4 s and again at 12 s by the vehicle ahead"
-        if not frame.actors and acting and self.waiting is not None:
-            frame.actors, self.waiting, self.beyond = [self.waiting], None, None
+        if not frame.actors and acting and self.waiting:
+            frame.actors, self.waiting, self.beyond = self.waiting, [], None
         if not frame.actors:
-            return self._again(frame, clause) if clause.of("repeat") else self._by_nobody(frame, acting, clause)
+            again = clause.of("repeat") or self._is_once_more(frame, clause)
+            return self._again(frame, clause) if again else self._by_nobody(frame, acting, clause)
         made: list[Mention] = []
         for piece in frame.actors:
             if piece.near and any(not other.near for other in frame.actors):
@@ -151,8 +165,9 @@ class Happenings:
         comes = "intersection" in roads and single and actor.level is None and not actor.is_lead
         if frame.sides and not clause.of("command") and ((walks and roads) or comes):
             return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
-        self.traffic()
-        self.waiting = piece
+        if piece is frame.actors[0]:
+            self.traffic()
+        self.waiting.append(piece)
         self.beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
         self.book.note("a vehicle is there", *frame.motions)
         return []
@@ -160,7 +175,9 @@ class Happenings:
     def _by(self, piece: Piece, acting: list[str], frame: Frame) -> list[Mention]:
         """The events of one actor, as many as there are of it."""
         actor: Actor = piece.value
-        if actor.is_person and acting and acting[0] in ("cut_in", "brake", "merge"):  # "somebody cuts in"
+        if (
+            actor.names == ("pedestrian",) and acting and acting[0] in ("cut_in", "brake", "merge")
+        ):  # "somebody cuts in"
             piece = replace(piece, value=replace(actor, names=("any",), is_person=False))
         if actor.is_lead and "halted" in acting:  # "the car in front stopped dead"
             acting = ["brake"]
@@ -176,12 +193,13 @@ class Happenings:
         return self._made(kind, piece, frame)
 
     def _made(self, kind: str, piece: Piece, frame: Frame) -> list[Mention]:
-        """Events of a kind by an actor; all take the side, the first takes the moment."""
+        """Events of a kind by an actor, as many as there are of it or moments; all take the side."""
         actor: Actor = piece.value
         if (actor.count or 1) > MOST_ALIKE:
             self.book.refuse(f"at most {MOST_ALIKE} do the same in a row", piece, nearest=f"{MOST_ALIKE} of them")
         names = tuple(name for name in actor.names if name != "any")
-        made = [Mention(kind, [], names) for _ in range(int(min(max(actor.count or 1, 1), MOST_ALIKE)))]
+        often = max(actor.count or 1, len(frame.moments), 1)
+        made = [Mention(kind, [], names) for _ in range(int(min(often, MOST_ALIKE)))]
         for mention in made[1:]:
             mention.is_like = True
         made[0].pieces += [*([] if frame.again else [piece]), *frame.motions]
@@ -190,9 +208,15 @@ class Happenings:
         return made
 
     def _complete(self, made: list[Mention], frame: Frame) -> None:
-        for piece in (*frame.sides, *frame.moments):
-            takers = made if piece.kind == "side" else made[:1]
-            if not any([mention.give(piece) for mention in takers]):
+        moments = frame.moments
+        for piece in (*frame.sides, *moments):
+            one_each = len(moments) == len(made)
+            first = moments.index(piece) if piece in moments and one_each else 0
+            takers = made if piece.kind == "side" else made[first : first + 1]
+            given = [mention.give(piece) for mention in takers]
+            for mention in takers[1:]:
+                mention.shares_side = True
+            if not any(given):
                 why = f"the {made[0].kind.replace('_', ' ')} has one already, which is kept"
                 self.book.refuse(why, piece, nearest="two events, one after the other")
 
@@ -206,6 +230,9 @@ class Happenings:
         if thing.kind == "unknown" and not {"cross", "stopped", "slow"} & set(acting):
             frame.thing = None
             return self._by_nobody(frame, acting, clause)  # of a make that is not listed
+        for piece in frame.motions:
+            if piece.value == "onto":
+                self.book.say("road", piece, ("highway",))
         self.book.refuse(limits.NOT_THERE, *frame.motions, *frame.sides, *frame.moments)
         frame.sides, frame.moments = [], []
         return []
@@ -218,17 +245,26 @@ class Happenings:
             not acting
             or ends
             or (acting[0] in ("stop", "stopped") and (clause.of(*TURNING) or (pronoun and last is None)))
+            or (acting == ["stop"] and self._weather_stops(clause))
         ):
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
         kind = EVENT_OF[_chief(acting)]
-        if last is not None and last.kind == kind and not frame.moments and (not clause.link or acting == ["stop"]):
+        halts = set(acting) <= {"stop", "brake"} and self.last_sentence == clause.sentence
+        if last is not None and last.kind == "slow_vehicle" and halts and not frame.moments:
+            last.kind = kind  # "slows, then stops"
+        if last is not None and last.kind == kind and not frame.moments and (not clause.link or halts):
             last.pieces += frame.motions  # "brakes hard and comes to a halt" is one event
             return []
-        if acting[0] == "cross" and not frame.moments and last is not None and self._goes_on(last, clause):
+        if (
+            acting[0] == "cross"
+            and last is not None
+            and self._goes_on(last, clause)
+            and not (frame.moments and last.moment)
+        ):
             last.pieces += frame.motions  # "appears on the right and crosses the road"
             self._complete([last], frame)
-            frame.sides = []
+            frame.sides, frame.moments = [], []
             return []
         if acting[0] in PLACE_OF and not pronoun:
             self.book.say("road", frame.motions[0], (PLACE_OF[acting[0]],))
@@ -237,21 +273,48 @@ class Happenings:
             self.book.refuse(limits.CANNOT["ego_manner"], frame.motions[0])
             return []
         named = self.topic.value.names if self.topic is not None and (pronoun or acting[0] == "slow") else ()
-        names = last.names if last is not None and kind == "lead_brakes" else ()
+        told_now = last is not None and (self.last_sentence == clause.sentence or not frame.moments)
+        names = last.names if last is not None and told_now and kind == "lead_brakes" else ()
         made = [Mention(kind, list(frame.motions), names or tuple(name for name in named if name in VEHICLES))]
         self._complete(made, frame)
         return made
+
+    def _weather_stops(self, clause: Clause) -> bool:
+        """ "It rains but stops after 12 s": whether the clause before speaks of weather and of nobody."""
+        before = self.book.told[-1].clause if self.book.told else None
+        if before is None or before.sentence != clause.sentence or clause.of("ahead") or self.topic is not None:
+            return False
+        return any(set(possible(piece.value)) - {"clear"} for piece in before.of("weather")) and not before.of("actor")
 
     def _goes_on(self, last: Mention, clause: Clause) -> bool:
         """Whether who was told of last in the sentence may be who crosses."""
         crosses = last.kind in ("pedestrian", "cyclist", "crossing_vehicle")
         return crosses and self.last_sentence == clause.sentence and clause.link in ("", "next")
 
+    def _is_once_more(self, frame: Frame, clause: Clause) -> bool:
+        """ "... at 5 s, and one on the right at 8 s": another side and time for what was told with both."""
+        last = self.last
+        if last is None or last.sentence != clause.sentence or frame.motions:
+            return False
+        if not {each.kind for each in clause.pieces} <= {*_ONCE_MORE}:
+            return False
+        if clause.is_joined and not frame.sides:  # "at 5 s and 10 s"
+            return bool(frame.moments) and not any(each.moment is None for each in self.group or [last])
+        if last.side is None or not frame.sides:
+            return False
+        counted = any(isinstance(each.value, Moment) and each.value.since != "start" for each in frame.moments)
+        one_then = clause.link == "next" and bool(clause.of("label"))  # "then one from the right"
+        is_new = counted or one_then or (bool(frame.moments) and last.moment is not None)
+        shared = any(each.shares_side for each in self.group)
+        return is_new and not shared
+
     def _again(self, frame: Frame, clause: Clause) -> list[Mention]:
         """ "and another one from the left": what was told last, once more."""
         if self.last is None or self.last.kind in TURNING:
             return []
         made = [Mention(self.last.kind, [*clause.of("repeat"), *frame.motions], self.last.names)]
+        if clause.is_joined and not frame.sides and not clause.of("repeat"):
+            made[0].side = self.last.side
         self._complete(made, frame)
         return made
 

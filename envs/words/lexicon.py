@@ -35,9 +35,13 @@ _TOKEN = re.compile(
 _SIGNS = {
     ",": "comma", "，": "comma", "(": "comma", ")": "close", "（": "comma", "）": "close", "、": "and", "&": "and",
     "+": "and", "/": "slash", "|": "slash", "~": "to", "–": "to", "—": "to", "-": "to", "→": "turn",
-    ">": "turn", "@": "at", ":": "colon", "：": "colon", "=": "colon",
+    ">": "turn", "⇒": "turn", "➜": "turn", "➔": "turn", "@": "at", "≥": "at", "<": "before", "≤": "before",
+    ":": "colon", "：": "colon", "=": "colon", "…": "comma", "•": "comma", "●": "comma", "◦": "comma", "▪": "comma",
+    "■": "comma", "◆": "comma", "▶": "comma",
     ".": "end", ";": "end", "!": "end", "?": "end", "\n": "end", "。": "end", "；": "end", "！": "end", "？": "end",
 }  # fmt: skip
+_ENUMERATORS = re.compile("[\u2460-\u24ff\u2776-\u2793\u3220-\u3229]")
+"""① and the like, which only begin an item."""
 _ENTRY = re.compile(r"(\$[a-z]+|[a-z_]+(?:[=~][^:]+)?):")
 _TYPO_LIKENESS, _TYPO_TRIES = 0.85, 64
 _BENT_COST, _EXTRA_COST = 0.1, {"unknown": 5.0, "stop": 0.05}  # a listed phrase costs 1
@@ -156,8 +160,7 @@ class Lexicon:
         pieces, at = [], 0
         while at < len(found):
             end, (kind, value, is_near), said = chosen[at]
-            number = float(value.replace(",", "")) if kind in ("number", "scale") else value
-            pieces.append(Piece(kind, number, found[at][1], found[end - 1][2], is_near, said))
+            pieces.append(Piece(kind, _meant(kind, value), found[at][1], found[end - 1][2], is_near, said))
             at = end
         return pieces
 
@@ -201,6 +204,13 @@ class Lexicon:
         return next(iter((*swapped, *difflib.get_close_matches(word, longer, n=1, cutoff=_TYPO_LIKENESS))), None)
 
 
+def _meant(kind: str, value: str) -> Any:
+    """The value of a piece: a number, one of several that a "|" parts, or a word."""
+    if kind in ("number", "scale", "share"):
+        return float(value.replace(",", ""))
+    return tuple(value.split("|")) if "|" in value else value
+
+
 _UNKNOWN: Meaning = ("unknown", "", False)
 _STOP: Meaning = ("stop", "", False)
 _LONGEST = 8  # tokens in which a phrase may skip words
@@ -233,5 +243,7 @@ def _plain(character: str) -> str:
     """Full-width forms as plain ones, control characters as blanks, one character for one."""
     if unicodedata.category(character)[0] == "C" and character != "\n":
         return " "
+    if _ENUMERATORS.match(character):
+        return "•"
     plain = unicodedata.normalize("NFKC", character)
     return plain if len(plain) == 1 and not unicodedata.category(plain).startswith("P") else character

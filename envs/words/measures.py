@@ -10,24 +10,25 @@ from worldsim.types import TIMES
 
 from ..choices import Range, possible
 from .lexicon import Piece
-
-Build = Callable[[list[Piece]], Piece | list[Piece] | None]
+from .rules import Build, has, of_kinds, rule, spanning
 
 UNITS = {
     "s": ("s", 1.0), "min": ("s", 60.0), "m": ("m", 1.0), "km": ("m", 1000.0), "mile": ("m", 1609.3),
-    "ft": ("m", 0.3048), "m/s": ("m/s", 1.0), "km/h": ("m/s", 1 / 3.6), "mph": ("m/s", 0.44704),
+    "ft": ("m", 0.3048), "yard": ("m", 0.9144), "m/s": ("m/s", 1.0), "km/h": ("m/s", 1 / 3.6), "mph": ("m/s", 0.44704),
 }  # fmt: skip
 ABOUT = {"light": 3.0, "medium": 5.0, "heavy": 12.0}
 """What "a few", "several" and "many" count of seconds or metres."""
 
 
+FOG_M = 1000.0
+"""Who sees no farther is in fog, as meteorology has it."""
 FARTHEST_M = 10_000.0
 """A distance from here on is none that an event has: kilometres are then those of an hour."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s" or "m".
+    """When: ``value`` (a number, alternatives or a Range) of ``unit`` "s", "m", "share" or "s left" of the drive.
 
     ``since`` is "start" (of the drive), "last" (event), or "open": the start, unless that would be before the last.
     "post" is open too, but Chinese says it of the event that stands before it: 切入三秒后.
@@ -36,23 +37,6 @@ class Moment:
     value: Any
     unit: str
     since: str
-
-
-# --- parts of a match -----------------------------------------------------------------------------------------
-
-
-def spanning(found: list[Piece], kind: str, value: Any) -> Piece:
-    """One piece over the whole match."""
-    said = next((piece.said for piece in found if piece.said), "")
-    return Piece(kind, value, found[0].start, found[-1].end, any(piece.near for piece in found), said)
-
-
-def of_kinds(found: list[Piece], *kinds: str) -> list[Piece]:
-    return [piece for piece in found if piece.kind in kinds]
-
-
-def has(found: list[Piece], kind: str) -> bool:
-    return any(piece.kind == kind for piece in found)
 
 
 def scaled(value: Any, factor: float) -> Any:
@@ -78,6 +62,9 @@ def number(found: list[Piece]) -> Piece | None:
         return spanning(found, "number", Range(*values))
     if any(is_digits(piece) and piece.value >= 10 for piece in found[:-1] if found[-1].kind == "number"):
         return None  # "TC-109 five lanes"
+    if len(found) > 2 and found[-2].kind == "scale" and _is_colloquial(found[-1]) and found[-2].value >= 100:
+        values[-1] *= found[-2].value / 10  # 一百二
+        found = [*found[:-1], replace(found[-1], value=values[-1])]
     total = current = 0.0
     room = float("inf")  # what comes next must be smaller than what is there
     for piece in found:
@@ -88,6 +75,11 @@ def number(found: list[Piece]) -> Piece | None:
         else:
             current += piece.value
     return spanning(found, "number", total + current)
+
+
+def _is_colloquial(piece: Piece) -> bool:
+    """Whether a number is one character from one to nine, as 二 in 一百二."""
+    return piece.kind == "number" and piece.end - piece.start == 1 and 0 < piece.value < 10
 
 
 def number_range(found: list[Piece]) -> Piece | None:
@@ -113,6 +105,28 @@ def between(found: list[Piece]) -> Piece | None:
     if unit != other or min(possible(low)) >= max(possible(high)):
         return None
     return spanning(found, "length", (Range(min(possible(low)), max(possible(high))), unit))
+
+
+def either_moment(found: list[Piece]) -> Piece | None:
+    """第5秒或第8秒."""
+    first, second = found[0].value, found[-1].value
+    if (first.unit, first.since) != (second.unit, second.since):
+        return None
+    return spanning(found, "moment", replace(first, value=(*possible(first.value), *possible(second.value))))
+
+
+def before_end(found: list[Piece]) -> Piece | None:
+    """ "10 s before the end"."""
+    value, unit = of_kinds(found, "length")[0].value
+    return spanning(found, "moment", Moment(value, "s left", "start")) if unit == "s" else None
+
+
+def either_length(found: list[Piece]) -> Piece | None:
+    """五秒或十秒."""
+    (first, unit), (second, other) = (piece.value for piece in of_kinds(found, "length"))
+    if unit != other:
+        return None
+    return spanning(found, "length", ((*possible(first), *possible(second)), unit))
 
 
 def span(found: list[Piece]) -> Piece | None:
@@ -186,6 +200,19 @@ def length(found: list[Piece]) -> Piece | None:
     return spanning(found, "speed", value) if base == "m/s" else spanning(found, "length", (value, base))
 
 
+def visibility(found: list[Piece]) -> Piece | None:
+    """ "visibility down to fifty metres" is fog."""
+    value, unit = found[-1].value
+    if unit != "m":
+        return None
+    return replace(spanning(found, "weather", "fog" if max(possible(value)) <= FOG_M else "clear"), near=True)
+
+
+def low_visibility(found: list[Piece]) -> Piece | None:
+    """能见度不足, and not how far."""
+    return replace(found[0].of("weather", "fog"), near=True) if found[0].value == "low" else None
+
+
 def decimal(found: list[Piece]) -> Piece:
     """ "one and a half", 一点五."""
     first, last = found[0].value, found[-1].value
@@ -195,7 +222,9 @@ def decimal(found: list[Piece]) -> Piece:
 
 
 def seconds(found: list[Piece]) -> Piece:
-    """ "at second 9", "t = 9"."""
+    """ "at second 9", "t = 9"; 第三关 is only a name."""
+    if found[0].value == "th":
+        return spanning(found, "label", "")
     return spanning(found, "moment", Moment(found[-1].value, "s", "start"))
 
 
@@ -204,8 +233,10 @@ def leave(found: list[Piece]) -> list[Piece]:
     return [found[0].of("command", "right"), found[0].of("road", "exit")]
 
 
-def counted_motion(found: list[Piece]) -> list[Piece]:
+def counted_motion(found: list[Piece]) -> list[Piece] | None:
     """ "two slow trucks": the number belongs to the noun."""
+    if found[1].value not in ("slow", "stopped", "lifeless"):
+        return None
     return [found[1], replace(found[0], end=found[-1].end)]
 
 
@@ -251,7 +282,7 @@ def clock(found: list[Piece]) -> Piece | None:
     named = of_kinds(found, "time_of_day")
     if named:
         return spanning(found, "time_of_day", named[0].value)
-    hour = hour % 12 + 12 * (half == "pm") if half in ("am", "pm") else hour
+    hour = hour % 12 + 12 * (half == "pm") if half in ("am", "pm", "morning") else hour
     return spanning(found, "time_of_day", "day" if 7 <= hour < 17 else "dusk" if 5 <= hour < 20 else "night")
 
 
@@ -266,6 +297,8 @@ def time_of_day(found: list[Piece]) -> Piece | None:
     return spanning(found, "time_of_day", found[1].value) if found[1].value in TIMES else None
 
 
-def ordinal(found: list[Piece]) -> Piece:
-    """ "the second truck", 第二辆车: only who it is."""
-    return found[-1]
+NUMBERS = [
+    rule("(number|scale){0,4} scale (number|scale){0,4}", number),
+    rule("number number{1,4}", number),
+]
+"""Numbers of several words as one."""

@@ -10,7 +10,7 @@ from typing import Any
 from ..choices import Range, possible
 from .book import TURNING, Book, Mention, Said, Told
 from .lexicon import Piece
-from .measures import Moment
+from .measures import Moment, scaled
 
 LONG_S = 20.0
 """A length of time that stands alone and is at least so long is that of the drive, not the time of an event."""
@@ -26,6 +26,7 @@ _SUBORDINATE = ("after", "before", "while", "post", "pre", "during")
 def narrative(book: Book) -> list[Mention]:
     """The events in the order in which they happen, which "after", "before" and "meanwhile" may turn round."""
     _begin(book)
+    _only_until(book)
     tale = _Tale(book)
     carried: list[Piece] = []
     for _, sentence in groupby(book.told, key=lambda told: told.clause.sentence):
@@ -56,6 +57,14 @@ def _begin(book: Book) -> None:
             book.note("at the start", *first.pieces[1:])
 
 
+def _only_until(book: Book) -> None:
+    """ "Clear until 10 s", and nothing of what comes then."""
+    for told in book.told:
+        for mention in [each for each in told.mentions if each.kind in TURNING and each.to is None]:
+            told.mentions.remove(mention)
+            book.refuse("what comes after it is not said", *mention.pieces, nearest="rain after 10 s")
+
+
 def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> list[Piece]:
     """Sides and moments that stand alone go to the next event of the sentence that lacks one, or to the last.
 
@@ -68,18 +77,31 @@ def _attach(book: Book, sentence: Sequence[Told], before: Sequence[Mention]) -> 
         for piece in told.loose:
             later = [mention for each in sentence[place + 1 :] for mention in each.mentions][:1]
             earlier = [mention for each in sentence[:place] for mention in each.mentions]
-            if piece.kind == "side" and told.clause.of("both"):
+            group = next((each.mentions for each in reversed(sentence[:place]) if each.mentions), [])
+            lacking = [mention for mention in group if mention.side is None]
+            if piece.kind == "side" and len(lacking) > 1 and not later and _sides(sentence) > 1:
+                lacking[0].give(piece)  # "a truck and a van cut in, left then right"
+                continue
+            alone = _sides(sentence) == 1
+            alike = len(earlier) > 1 and all(each.is_like for each in earlier[1:]) and not told.clause.of("label")
+            if piece.kind == "side" and (told.clause.of("both") or (alone and alike and not later)):
                 lacking = [mention for mention in (*before, *earlier) if mention.side is None]
                 if lacking and all([mention.give(piece) for mention in lacking]):
                     continue
             while len(earlier) > 1 and not earlier[-1].is_like:
                 earlier = earlier[-1:]
             earlier = earlier[max((i for i, each in enumerate(earlier) if not each.is_like), default=0) :]
-            if piece.kind == "moment" and piece.value.since == "last" and not later:
+            first = not (later or earlier or last) and piece.kind == "moment"  # "Trigger: second 9; action: ..."
+            if first or (piece.kind == "moment" and piece.value.since == "last" and not later):
                 carried.append(piece)
             elif _is_long(piece) or not any(mention.give(piece) for mention in (*later, *earlier, *last)):
-                book.idle(piece, alone=not told.clause.of("ego", "motion", "actor"))
+                book.idle(piece, told.clause)
     return carried
+
+
+def _sides(sentence: Sequence[Told]) -> int:
+    """How many sides stand alone in a sentence."""
+    return sum(piece.kind == "side" for told in sentence for piece in told.loose)
 
 
 def _is_long(piece: Piece) -> bool:
@@ -202,10 +224,14 @@ class Dated:
     why: str = ""
 
 
-def dated(mentions: Sequence[Mention], speed_mps: float) -> list[Dated]:
-    """Events in their order with a time each. ``speed_mps`` turns seconds into metres where both are counted."""
+def dated(mentions: Sequence[Mention], speed_mps: float, horizon_s: float) -> list[Dated]:
+    """Events in their order with a time each. ``speed_mps`` turns seconds into metres where both are counted.
+
+    ``horizon_s`` is how long the drive is, of which some times are said as a share: "halfway".
+    """
     result: list[Dated] = []
     for place, mention in enumerate(mentions):
+        mention.moment = _of_drive(mention.moment, horizon_s)
         following = mentions[place + 1] if place + 1 < len(mentions) else None
         if mention.moment is None and following is not None and following.at_once and following.moment is not None:
             mention.moment = following.moment  # "a truck cuts in while, at 8 s, ..."
@@ -217,6 +243,14 @@ def dated(mentions: Sequence[Mention], speed_mps: float) -> list[Dated]:
     return result
 
 
+def _of_drive(moment: Moment | None, horizon_s: float) -> Moment | None:
+    """ "Halfway" and "10 s before the end" in seconds from the start."""
+    if moment is None or moment.unit not in ("share", "s left"):
+        return moment
+    value = scaled(moment.value, horizon_s) if moment.unit == "share" else _plus(horizon_s, scaled(moment.value, -1), 1)
+    return Moment(value, "s", "start")
+
+
 def _said(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:
     moment = mention.moment
     assert moment is not None
@@ -225,6 +259,9 @@ def _said(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:
     factor = 1.0 if moment.unit == last.unit else speed_mps if last.unit == "m" else 1 / speed_mps
     reached = max(possible(last.value)) / factor if moment.unit != last.unit else max(possible(last.value))
     if moment.since in ("open", "post") and min(possible(moment.value)) > reached:
+        is_told_on = bool(last.why) and last.mention.sentence == mention.sentence  # 货车横穿，九秒后行人横穿
+        if is_told_on and moment.since == "post":
+            return Dated(mention, _plus(last.value, moment.value, factor), last.unit, "counted from the event before")
         return Dated(mention, moment.value, moment.unit)
     why = "" if moment.since == "last" else "counted from the event before"
     return Dated(mention, _plus(last.value, moment.value, factor), last.unit, why)

@@ -17,7 +17,7 @@ from .lexicon import Language, Lexicon, Piece
 from .neighbours import MOST_ENCODED, ByLetters, Neighbours, neighbours
 from .order import dated, narrative
 from .reading import read
-from .settling import Ledger, decide, fill, fill_horizon, fit, settle_road
+from .settling import HORIZON_S, Ledger, decide, fill, fill_horizon, fit, settle_road
 from .wish import SETTABLE, SceneWish
 
 LANGUAGES = (Language("english", english.bases), Language("chinese"))
@@ -78,7 +78,8 @@ def _scene(book: Book, mentions: list[Mention], ledger: Ledger) -> tuple[dict, d
     mentions = settle_road(asked, excluded, book, mentions, ledger)
     fill(asked, excluded, mentions, ledger)
     road = possible(asked.get("road") or next(each.value for each in ledger.assumed if each.key == "road"))[0]
-    events = dated(mentions, min(possible(asked.get("target_speed_mps", TARGET_SPEED_MPS[road]))))
+    speed_mps = min(possible(asked.get("target_speed_mps", TARGET_SPEED_MPS[road])))
+    events = dated(mentions, speed_mps, min(possible(asked.get("horizon_s", HORIZON_S))))
     fill_horizon(asked, road, events, ledger)
     values = {each.key: each.value for each in ledger.assumed if each.key in SETTABLE} | asked
     return asked, excluded, fit(events, values, ledger)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from . import limits
+from .asides import set_aside
 from .book import Book
 from .clauses import clauses
 from .grammar import phrases
 from .happenings import Happenings
 from .lexicon import Lexicon, Piece
 from .scene import read_scene
+from .taking_back import take_back
 
 _SILENT = ("stop", "hedge", "shade")
 _KEYS = ("stop", "traffic_word", "lane_word", "command_word", "speed_of")
@@ -18,7 +20,7 @@ _KEYS = ("stop", "traffic_word", "lane_word", "command_word", "speed_of")
 
 def read(text: str, lexicon: Lexicon) -> Book:
     """All that ``text`` says, in the order told."""
-    book = Book(lexicon.read(text))
+    book = Book(list(_keyed(text, lexicon.read(text))))
     for piece in book.pieces:
         if piece.kind == "unknown":
             book.unread.append(piece)
@@ -29,7 +31,8 @@ def read(text: str, lexicon: Lexicon) -> Book:
         elif piece.kind == "shade":
             book.softened.append((piece, "in what manner cannot be chosen"))
     happenings = Happenings(book)
-    for clause in clauses(phrases([piece for piece in _keyed(text, book.pieces) if piece.kind not in _SILENT])):
+    spoken = take_back([piece for piece in book.pieces if piece.kind not in _SILENT], book)
+    for clause in set_aside(clauses(phrases(spoken)), book):
         turned = {piece.start for piece in happenings.take(clause)}
         for piece, denied in zip(clause.pieces, clause.denials(), strict=True):
             if piece.start not in turned:

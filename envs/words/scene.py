@@ -9,13 +9,19 @@ from ..choices import possible
 from . import limits
 from .book import Book, turning_key
 from .clauses import Clause
-from .grammar import Actor
+from .counted import Actor
 from .lexicon import Piece
 
 FIELDS = ("road", "weather", "time_of_day", "traffic", "lanes", "drivers", "command", "speed", "oncoming", "both_ways")
 _KEYS = {"speed": "target_speed_mps", "oncoming": "road", "both_ways": "road"}
-_NOTES = {"label": "a number in a list", "nothing": "no events", "repeat": "again", "teller": "who it is"}
-_IDLE = ("number", "scale", "turn", "over")
+_NOTES = {
+    "label": "a number in a list",
+    "nothing": "no events",
+    "repeat": "again",
+    "teller": "who it is",
+    "manner_of": "how it is done",
+}
+_IDLE = ("number", "scale", "turn", "over", "visibility")
 
 
 def read_scene(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
@@ -29,6 +35,10 @@ def read_scene(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
         book.deny(turning_key(piece.value), piece, (piece.value,))
     elif piece.kind == "manner":
         book.refuse(limits.ONE_DRIVER if clause.of("actor") else limits.CANNOT["ego_manner"], piece)
+    elif piece.kind == "stronger":
+        book.refuse("weather comes in one strength", piece)
+    elif piece.kind == "others_route":
+        book.refuse(limits.OTHERS_ROUTE, piece)
     elif piece.kind == "amount":
         _amount(piece, clause, book)
     elif piece.kind == "every" and any(0 <= each.start - piece.end <= 1 for each in clause.of("length", "moment")):

@@ -28,7 +28,8 @@ MOST_EVENTS = 20
 WEIGHTY = (
     "road", "weather", "time_of_day", "becomes", "traffic", "lanes", "command", "side", "vehicle", "vehicles", "lead",
     "person", "motion", "number", "scale", "length", "cannot", "turn", "over", "both_ways", "oncoming", "nobody",
-    "straight", "rides", "ramp", "dims",
+    "straight", "rides", "ramp", "dims", "crossing", "crossing_road", "pair", "sides", "share",
+    "visibility", "before_end",
 )  # fmt: skip
 """Kinds of words that mean something by themselves."""
 

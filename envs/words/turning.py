@@ -18,10 +18,12 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     if (spell := _spell(clause, named)) is not None:
         return spell, named
     verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
-    if clause.of("not") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
+    if clause.of("not", "stronger") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
-    if clause.link == "before" and _only_dated(clause):
-        return _lasts(clause, book), []
+    if clause.link == "before" and (lasting := _lasts(clause, named, book)) is not None:
+        return lasting, named
+    if not clause.of("moment", "length") and _goes_on(clause, becoming or named, verbs, book):
+        return [], [*named, *becoming]
     if ends and not named and not becoming:
         return _it_ends(clause, ends, book)
     if not (becoming or (named and (verbs or _is_later(clause, led or _dated_before(clause, book))))):
@@ -84,7 +86,7 @@ def _denied_before(book: Book) -> Mention:
 
 
 def _stays(clause: Clause, named: list[Piece], book: Book) -> bool:
-    """ "Rain up to second 12, clear from then on": the turning just told, said again."""
+    """ "Rain up to second 12, clear from then on", 雾散了，天晴了: the turning just told, said again."""
     told = [mention for each in book.told[-1:] for mention in each.mentions]
     if len(named) != 1 or clause.of("moment", "length") or not told or told[-1].kind not in TURNING:
         return False
@@ -92,6 +94,19 @@ def _stays(clause: Clause, named: list[Piece], book: Book) -> bool:
         return False
     told[-1].pieces.append(named[0])
     return True
+
+
+def said_again(clause: Clause, book: Book) -> list[Piece]:
+    """ "The mist withdrew, and there was the crossroads under a clear sky": what it has turned to in the sentence."""
+    again = []
+    told = [each for each in book.told if each.clause.sentence == clause.sentence]
+    turned = {mention.kind: mention for each in told for mention in each.mentions if mention.kind in TURNING}
+    for piece in clause.of(*TURNING):
+        mention = turned.get(piece.kind)
+        if mention is not None and mention.to == piece.value and not clause.of("moment", "length", "not"):
+            mention.pieces.append(piece)
+            again.append(piece)
+    return again
 
 
 def _begins_so(clause: Clause) -> bool:
@@ -104,7 +119,7 @@ def _is_later(clause: Clause, led: bool) -> bool:
     """Whether a clause that only names weather speaks of a time to come: "fog at 20 s", "then snow"."""
     alone = len(clause.of("length", *TURNING)) == len(clause.pieces)  # "5 s fog", and not "30 s of foggy highway"
     dated = bool(clause.of("moment")) or (bool(clause.of("length")) and alone)
-    return dated or led or clause.link in ("next", "later", "before", "pre")
+    return dated or led or clause.link in ("next", "later", "before", "pre", "earlier")
 
 
 def _dated_before(clause: Clause, book: Book) -> bool:
@@ -114,24 +129,53 @@ def _dated_before(clause: Clause, book: Book) -> bool:
     if before is None or before.clause.sentence != clause.sentence or len(keys) != 1 or not keys <= set(TURNING):
         return False
     (key,) = keys
+    if _only_dated(before.clause) and any(piece.value.since == "last" for piece in before.clause.of("moment")):
+        return True  # "two seconds after that, rain"
     return _only_dated(before.clause) and (key in book.said or key in book.implied or book.was_told(key))
 
 
-def _only_dated(clause: Clause) -> bool:
-    return bool(clause.pieces) and all(piece.kind in ("moment", "length", "at") for piece in clause.pieces)
+def _only_dated(clause: Clause, *kinds: str) -> bool:
+    return bool(clause.pieces) and all(piece.kind in ("moment", "length", "at", *kinds) for piece in clause.pieces)
 
 
-def _lasts(clause: Clause, book: Book) -> list[Mention]:
-    """ "It rains until second 15": the weather of the clause before ends, and what is told next comes after that."""
+def _lasts(clause: Clause, named: list[Piece], book: Book) -> list[Mention] | None:
+    """ "It rains until second 15": the weather said before ends, and what is told next comes after that.
+
+    "Day until 15 s, dusk until 30 s, then night": what it turns to is what the next clause names; see ``_goes_on``.
+    """
+    if not clause.of("moment", "length") or clause.of("actor", "motion", "becomes", "start", "turn", "over"):
+        return None
     before = book.told[-1] if book.told else None
-    if before is None or before.mentions or not before.clause.of("weather"):
-        return []
+    if named:  # t<16s晴
+        _was(turning_key(named[0].value), named[0], book)
+    elif before is not None and (before.clause.of(*TURNING) or before.clause.of("becomes")):
+        named = before.clause.of(*TURNING, "becomes")
+    if not named or not _only_dated(clause, *TURNING):
+        return None
     clause.opener = None
-    return [Mention("weather", [], to="clear")]
+    key, was = turning_key(named[-1].value), possible(named[-1].value)
+    return [Mention(key, [], to="clear" if key == "weather" and list(was) != ["clear"] else None)]
+
+
+def _goes_on(clause: Clause, named: list[Piece], verbs: list[Piece], book: Book) -> bool:
+    """ "... until 15 s, dusk": what the turning told last, of which only the time is known, turns to."""
+    told = [mention for each in book.told[-2:] for mention in each.mentions]
+    if len(named) != 1 or not told or told[-1].kind != turning_key(named[0].value) or told[-1].names:
+        return False
+    last = told[-1]
+    if last.moment is None or last.pieces[:-1] or last.is_like:
+        return False
+    last.to = named[0].value
+    last.pieces += [*named, *verbs]
+    return True
 
 
 def _it_ends(clause: Clause, ends: list[Piece], book: Book) -> tuple[list[Mention], list[Piece]]:
     """ "Rain starts at 10 s and ends at 40 s", "drizzle. Then it stops": the weather told last."""
+    turned = [mention for told in book.told[-1:] for mention in told.mentions if mention.kind == "weather"]
+    if turned and turned[-1].to == "clear" and not clause.of("moment", "length"):
+        turned[-1].pieces += ends  # "rain until halfway, then it clears"
+        return [], ends
     bad = [each for each in book.said.get("weather", ()) if set(each.values) - {"clear"}]
     if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment") or clause.is_joined):
         return [], []
