@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -11,20 +12,13 @@ from . import limits
 from .book import TURNING, Book, Mention, Told
 from .clauses import Clause, Frame, frames
 from .counted import Actor
+from .deeds import EVENT_OF, PLACE_OF, deed, kind_of, usual_kind
 from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
 from .limits import Limit
 from .measures import Moment
 from .turning import said_again, turnings
 
-EVENT_OF = {
-    "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
-    "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle", "enter": "cut_in",
-    "halted": "stopped_vehicle", "lifeless": "stopped_vehicle", "onto": "merging_vehicle",
-}  # fmt: skip
-"""The event in which a vehicle moves like this; a pedestrian or cyclist is an event whatever they do."""
-PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
-"""The road that a motion means where nobody moves: "merging", "a crossing"."""
 LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
 """Up to so many vehicles are this level of traffic; more are heavy."""
 MOST_ALIKE = 5
@@ -34,14 +28,16 @@ _ONCE_MORE = ("side", "moment", "length", "at", "between", "label", "scope", "nu
 class Happenings:
     """Reads the events of clause after clause, and remembers who was named and what was told last."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, roads: Collection[str] = ()) -> None:
         self.book = book
+        self.roads = roads  # that the text names anywhere
         self.waiting: list[Piece] = []  # vehicles that have done nothing yet
         self.beyond: Limit | None = None  # what it did cannot be staged
         self.topic: Piece | None = None  # the vehicle named last in the sentence
         self.last: Mention | None = None
         self.last_sentence = -1
         self.group: list[Mention] = []  # those told last of which more may be said
+        self.presumed: list[Mention] = []  # of the sentence, by vehicles of which only the place and time are said
         self.sentence = 0
         self.led = False  # whether an "after ..." stands before, in the sentence
         self.ego = False  # whether the clause before speaks of the ego
@@ -50,7 +46,7 @@ class Happenings:
     def take(self, clause: Clause) -> list[Piece]:
         """Read a clause; the pieces of its weather and light that turn."""
         if clause.sentence != self.sentence:
-            self.sentence, self.led, self.topic = clause.sentence, False, None
+            self.sentence, self.led, self.topic, self.presumed = clause.sentence, False, None, []
         if clause.of("actor", "motion", "start", "turn", "over", "becomes") or not clause.of("weather"):
             clause.pieces = [replace(each, kind="length") if each.kind == "span" else each for each in clause.pieces]
         self.side = echo_side(clause, self.side, self.book)
@@ -130,8 +126,10 @@ class Happenings:
             return self._by_thing(frame.thing, frame, acting, clause)
         if clause.of("repeat") and frame.actors and not acting and self.last and self.last.kind == "lead_brakes":
             return self._again(frame, clause)  # "braking at 4 s and again at 12 s by the vehicle ahead"
+        if acting and self._shared(frame, acting, clause):
+            return []
         if not frame.actors and acting and self.waiting:
-            frame.actors, self.waiting, self.beyond = self.waiting, [], None
+            return self._by_those_waiting(frame, acting)
         if not frame.actors:
             again = clause.of("repeat") or self._is_once_more(frame, clause)
             return self._again(frame, clause) if again else self._by_nobody(frame, acting, clause)
@@ -144,6 +142,38 @@ class Happenings:
             else:
                 made += self._idle(piece, frame, clause)
         return made
+
+    def _shared(self, frame: Frame, acting: list[str], clause: Clause) -> bool:
+        """ "Van left 5 s, truck right 9 s, both cutting in": what they do is said now; whether of nobody else."""
+        joined = clause.is_joined and bool(frame.actors) and self.last in self.presumed
+        if not self.presumed or not (joined or not (frame.actors or frame.sides or frame.moments or frame.by_ego)):
+            return False
+        for mention in self.presumed:
+            mention.kind = kind_of(acting, self.roads, frame.sides)
+        self.presumed[-1].pieces += frame.motions if not joined else []
+        self.presumed = []
+        return not joined
+
+    def _by_those_waiting(self, frame: Frame, acting: list[str]) -> list[Mention]:
+        """Vehicles named before do it, each at its time where each was told with one: "a van at 5 s, a car at 9 s"."""
+        waiting, self.waiting, self.beyond = self.waiting, [], None
+        own = [self._moment_beside(piece) for piece in waiting]
+        made: list[Mention] = []
+        for place, piece in enumerate(waiting):
+            at = own[place] if len(waiting) > 1 and None not in own else None
+            if at is not None:
+                at[0].loose.remove(at[1])
+            moments = [at[1]] if at is not None else frame.moments
+            made += self._by(piece, acting, replace(frame, moments=moments, sides=list(frame.sides)))
+        return made
+
+    def _moment_beside(self, piece: Piece) -> tuple[Told, Piece] | None:
+        """The time that stands alone in the clause of ``piece``."""
+        for told in self.book.told:
+            if any(each is piece for each in told.clause.pieces):
+                found = [each for each in told.loose if each.kind in ("moment", "length")]
+                return (told, found[0]) if len(found) == 1 else None
+        return None
 
     def _idle(self, piece: Piece, frame: Frame, clause: Clause) -> list[Mention]:
         """A vehicle without a motion: it may say more of an event, share its motion, or wait for one to come."""
@@ -165,6 +195,11 @@ class Happenings:
         comes = "intersection" in roads and single and actor.level is None and not actor.is_lead
         if frame.sides and not clause.of("command") and ((walks and roads) or comes):
             return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
+        if single and not actor.is_lead and frame.moments and len(frame.actors) == 1:
+            kind = usual_kind(clause, self.roads, frame.sides)
+            if kind is not None and (frame.sides or walks or clause.of("start")):
+                self.presumed += (made := self._made(kind, piece, frame))
+                return made
         if piece is frame.actors[0]:
             self.traffic()
         self.waiting.append(piece)
@@ -182,7 +217,7 @@ class Happenings:
         if actor.is_lead and "halted" in acting:  # "the car in front stopped dead"
             acting = ["brake"]
             self.last = self.last if self.last is None or not self.last.names else None
-        kind = piece.value.names[0] if piece.value.is_person else EVENT_OF[_chief(acting)]
+        kind = piece.value.names[0] if piece.value.is_person else kind_of(acting, self.roads, frame.sides)
         last = self.last
         if last is not None and last.kind == kind and (frame.again or (last.is_bare and not frame.moments)):
             last.pieces += [piece, *frame.motions]  # "a broken-down van blocks the lane", "brake lights: the car stops"
@@ -249,7 +284,7 @@ class Happenings:
         ):
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
-        kind = EVENT_OF[_chief(acting)]
+        kind = kind_of(acting, self.roads, frame.sides)
         halts = set(acting) <= {"stop", "brake"} and self.last_sentence == clause.sentence
         if last is not None and last.kind == "slow_vehicle" and halts and not frame.moments:
             last.kind = kind  # "slows, then stops"
@@ -345,11 +380,6 @@ class Happenings:
                 self.book.deny("road", piece, ("highway",))  # 先别上高速
         self.book.note("no such event", *(each for each in frame.motions if each.value != "onto"), *frame.sides)
         return []
-
-
-def _chief(acting: list[str]) -> str:
-    """The motion that counts: "brakes to a halt" brakes, "has stopped, blocking the lane" stands."""
-    return next((motion for motion in ("brake", "slow", "stopped") if motion in acting), acting[0])
 
 
 def _parted(told: Told) -> list[Told]:
