@@ -155,7 +155,7 @@ def _opens_late(clause: Clause, following: Sequence[Piece]) -> bool:
     if piece.value == "meanwhile":
         return "actor" in kinds and [each.kind for each in following[1:]] == ["motion"]
     if piece.value == "first":
-        return bool(kinds) and kinds <= {*_ATTRIBUTES, "at"}
+        return bool(kinds) and kinds <= {*_ATTRIBUTES, "at", "weather", "time_of_day", "actor"}
     told = {"weather", "time_of_day", "actor"}
     return piece.value == "earlier" and bool(kinds & told) and kinds <= {*told, "length"}
 

@@ -259,7 +259,7 @@ def moment(since: str) -> Build:
 
     def build(found: list[Piece]) -> Piece | None:
         value, unit = of_kinds(found, "length")[0].value
-        if has(found, "within"):
+        if has(found, "within") and not isinstance(value, Range):
             value = Range(0.0, max(possible(value)))
         if has(found, "ahead") and unit != "m":
             return None

@@ -18,6 +18,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     if (spell := _spell(clause, named)) is not None:
         return spell, named
     verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
+    if (gone := _gone(clause, named, book)) is not None:
+        return [gone], named
     if clause.of("not", "stronger") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
     if clause.link == "before" and (lasting := _lasts(clause, named, book)) is not None:
@@ -78,6 +80,19 @@ def _not_yet(clause: Clause, book: Book) -> bool:
         return False
     kinds = [piece.kind for piece in clause.pieces]
     return "moment" in kinds and set(kinds) <= {"moment", "pronoun", "at"} and bool(before.of("weather", "denied"))
+
+
+def _gone(clause: Clause, named: list[Piece], book: Book) -> Mention | None:
+    """第9秒没有雨了: weather that was there, denied with a time, ends."""
+    dated = clause.of("moment", "length")
+    if not dated or not clause.of("not") or clause.of("actor") or [piece.kind for piece in named] != ["weather"]:
+        return None
+    told = [mention.to for each in book.told for mention in each.mentions if mention.kind == "weather"]
+    was = {value for said in book.said.get("weather", ()) for value in said.values} | set(told)
+    was |= set(book.implied["weather"].values) if "weather" in book.implied else set()
+    if named[0].value == "clear" or named[0].value not in was:
+        return None
+    return Mention("weather", [*named, *clause.of("not")], to="clear")
 
 
 def _denied_before(book: Book) -> Mention:
