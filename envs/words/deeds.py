@@ -24,14 +24,15 @@ _PLAIN = ("actor", "side", "sides", "moment", "length", "road", "weather", "time
 
 
 def roads_said(clauses: Sequence[Clause]) -> frozenset[str]:
-    """The roads that a text names anywhere and does not rule out."""
-    return frozenset(
-        str(value)
-        for clause in clauses
-        for piece, denied in zip(clause.pieces, clause.denials(), strict=True)
-        if piece.kind == "road" and not denied
-        for value in possible(piece.value)
-    )
+    """The roads that a text names anywhere and does not rule out; "merge scenario" is one as well."""
+    said: set[str] = set()
+    for clause in clauses:
+        for piece, denied in zip(clause.pieces, clause.denials(), strict=True):
+            if piece.kind == "road" and not denied:
+                said.update(str(value) for value in possible(piece.value))
+            elif piece.kind == "motion" and piece.value == "merge" and not denied and not clause.of("actor"):
+                said.add(PLACE_OF["merge"])
+    return frozenset(said)
 
 
 def deed(acting: Sequence[str]) -> str:

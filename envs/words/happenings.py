@@ -31,6 +31,7 @@ class Happenings:
     def __init__(self, book: Book, roads: Collection[str] = ()) -> None:
         self.book = book
         self.roads = roads  # that the text names anywhere
+        self.announced: list[Piece] = []  # in a title, of what comes after it
         self.waiting: list[Piece] = []  # vehicles that have done nothing yet
         self.beyond: Limit | None = None  # what it did cannot be staged
         self.topic: Piece | None = None  # the vehicle named last in the sentence
@@ -72,6 +73,8 @@ class Happenings:
             mention.sentence = clause.sentence
         self._entitled(told)
         if told.mentions:
+            self.book.note("who is told of", *self.announced)
+            self.announced = []
             self.last, self.last_sentence = told.mentions[-1], clause.sentence
         self.led = clause.link == "after" and bool(told.mentions)
         share_sides(clause, told.mentions or self.group)
@@ -81,6 +84,12 @@ class Happenings:
             self.group = []
         self.book.told += _parted(told)
         return turned
+
+    def close(self) -> None:
+        """The text is over: whoever did nothing is ordinary traffic."""
+        self.traffic()
+        self.waiting, self.announced = self.announced, []
+        self.traffic()
 
     def traffic(self) -> None:
         """A vehicle that did nothing is ordinary traffic: so many are so much."""
@@ -193,13 +202,17 @@ class Happenings:
         roads = {value for each in self.book.said.get("road", ()) for value in each.values}
         roads |= {value for road in clause.of("road") for value in possible(road.value)}
         comes = "intersection" in roads and single and actor.level is None and not actor.is_lead
-        if frame.sides and not clause.of("command") and ((walks and roads) or comes):
+        crosses = (walks and roads and "merge" not in self.roads) or comes
+        if frame.sides and not clause.of("command") and crosses:
             return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
         if single and not actor.is_lead and frame.moments and len(frame.actors) == 1:
             kind = usual_kind(clause, self.roads, frame.sides)
             if kind is not None and (frame.sides or walks or clause.of("start")):
                 self.presumed += (made := self._made(kind, piece, frame))
                 return made
+        if clause.is_title:
+            self.announced.append(piece)  # "Two intruders: a sedan at 5 s, ..."
+            return []
         if piece is frame.actors[0]:
             self.traffic()
         self.waiting.append(piece)
@@ -285,6 +298,11 @@ class Happenings:
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
         kind = kind_of(acting, self.roads, frame.sides)
+        if acting[0] == "join" and last is not None and last.kind == "merging_vehicle" and self._told_now(clause):
+            kind = last.kind  # "comes down the slip road and squeezes in"
+            if last.moment is None:
+                self._complete([last], frame)
+                frame.sides, frame.moments = [], []
         halts = set(acting) <= {"stop", "brake"} and self.last_sentence == clause.sentence
         if last is not None and last.kind == "slow_vehicle" and halts and not frame.moments:
             last.kind = kind  # "slows, then stops"
@@ -321,6 +339,10 @@ class Happenings:
             return False
         return any(set(possible(piece.value)) - {"clear"} for piece in before.of("weather")) and not before.of("actor")
 
+    def _told_now(self, clause: Clause) -> bool:
+        """Whether the event told last is of this sentence."""
+        return self.last_sentence == clause.sentence
+
     def _goes_on(self, last: Mention, clause: Clause) -> bool:
         """Whether who was told of last in the sentence may be who crosses."""
         crosses = last.kind in ("pedestrian", "cyclist", "crossing_vehicle")
@@ -329,9 +351,11 @@ class Happenings:
     def _is_once_more(self, frame: Frame, clause: Clause) -> bool:
         """ "... at 5 s, and one on the right at 8 s": another side and time for what was told with both."""
         last = self.last
-        if last is None or last.sentence != clause.sentence or frame.motions:
+        walks = all(each.value == "walk" for each in frame.motions)  # 六秒后左边又骑过来一辆
+        if last is None or last.sentence != clause.sentence or not walks:
             return False
-        if not {each.kind for each in clause.pieces} <= {*_ONCE_MORE}:
+        more = {"motion"} if last.kind in ("pedestrian", "cyclist", "crossing_vehicle") else set()
+        if not {each.kind for each in clause.pieces} <= {*_ONCE_MORE, *more}:
             return False
         if clause.is_joined and not frame.sides:  # "at 5 s and 10 s"
             return bool(frame.moments) and not any(each.moment is None for each in self.group or [last])

@@ -18,7 +18,7 @@ _NO_DEED = "comma|end|close|with|number|amount|vehicle|vehicles|person|lead|side
 
 def _labelled(found: list[Piece]) -> list[Piece] | None:
     """ "TC-109" is a name."""
-    if any(first.end != second.start for first, second in pairwise(found)):
+    if any(first.end != second.start for first, second in pairwise(found)) or not measures.is_digits(found[-1]):
         return None
     return [found[0], found[-1].of("label")]
 
@@ -42,9 +42,9 @@ def _rider(found: list[Piece]) -> list[Piece]:
 
 
 def _two_names(found: list[Piece]) -> Piece | None:
-    """ "a student cyclist"."""
+    """ "a student cyclist", 骑车的老头."""
     names = [piece.value for piece in found]
-    return spanning(found, "person", "cyclist") if names == ["pedestrian", "cyclist"] else None
+    return spanning(found, "person", "cyclist") if set(names) == {"pedestrian", "cyclist"} else None
 
 
 def _fades(found: list[Piece]) -> list[Piece]:

@@ -12,7 +12,7 @@ from .deeds import roads_said
 from .grammar import phrases
 from .happenings import Happenings
 from .lexicon import Lexicon, Piece
-from .scene import read_scene
+from .scene import even_traffic, read_scene
 from .taking_back import take_back
 
 _SILENT = ("stop", "hedge", "shade")
@@ -39,7 +39,8 @@ def read(text: str, lexicon: Lexicon) -> Book:
         for piece, denied in zip(clause.pieces, clause.denials(), strict=True):
             if piece.start not in turned:
                 read_scene(piece, denied, clause, book)
-    happenings.traffic()
+    happenings.close()
+    even_traffic(book)
     return book
 
 

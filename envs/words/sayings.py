@@ -55,9 +55,12 @@ def _bare_none(found: list[Piece]) -> list[Piece]:
 
 
 SAYINGS: list[Rule] = [
+    rule("mid (?=or amount)", lambda found: found[0].of("amount", "medium")),
     rule("(measure|traffic_word) (colon|at){0,2} mid", _level),
     rule("amount or mid", _level),
-    rule("mid (?=or amount)", lambda found: found[0].of("amount", "medium")),
+    rule("time_of_day commute", lambda found: [found[0], found[1].of("traffic", "heavy")]),
+    rule("commute", lambda found: found[0].of("motion", "walk")),
+    rule("finally (?=vehicle|person|lead)", lambda found: found[0].of("order", "next")),
     rule("mid", drop),
     rule("usual scope? (?=person|motion|vehicle)", drop),
     rule("usual", lambda found: found[0].of("amount", "medium")),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..choices import Range
 from .book import TURNING, turning_key
 from .lexicon import Piece
 from .measures import Moment
@@ -21,6 +22,7 @@ class _Spell(NamedTuple):
     end: int
     state: Piece
     length: float | None
+    begins: float | None  # where that is said: "10-20 s fog"
     lasts: bool  # whether that is how long, and may not be when: "10 s of fog" and not "10 s fog"
 
 
@@ -32,7 +34,7 @@ def timed_spells(pieces: Sequence[Piece]) -> list[Piece]:
         changed: list[Piece] = []
         for place, spell in enumerate(run):
             segment = found[spell.start : spell.end]
-            lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s", "rest")]
+            lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s", "span", "rest")]
             if place == 0:
                 changed += [piece.of("label") for piece in lengths] + [spell.state]
             else:
@@ -53,15 +55,17 @@ def _segments(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
 def _spell(pieces: Sequence[Piece], start: int, end: int) -> _Spell | None:
     segment = pieces[start:end]
     states = [piece for piece in segment if piece.kind in TURNING]
-    lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s")]
+    lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s", "span")]
     others = [piece for piece in segment if piece not in states and piece not in lengths and piece.kind not in _AROUND]
     if len(states) != 1 or len(lengths) > 1 or others:
         return None
     if not lengths:
-        return _Spell(start, end, states[0], None, False)
+        return _Spell(start, end, states[0], None, None, False)
     value, unit = (lengths[0].value, "s") if lengths[0].kind == "horizon_s" else lengths[0].value
-    is_number = isinstance(value, float) and unit == "s"
-    return _Spell(start, end, states[0], value, _lasts(segment, lengths[0])) if is_number else None
+    if isinstance(value, Range) and unit == "s" and lengths[0].kind != "horizon_s":
+        return _Spell(start, end, states[0], value.max - value.min, value.min, True)
+    is_number = isinstance(value, float) and unit == "s" and lengths[0].kind != "span"
+    return _Spell(start, end, states[0], value, None, _lasts(segment, lengths[0])) if is_number else None
 
 
 def _lasts(segment: Sequence[Piece], length: Piece) -> bool:
@@ -80,6 +84,9 @@ def _runs(spells: Sequence[_Spell | None]) -> list[list[_Spell]]:
         alike = spell is not None and (
             not current or turning_key(spell.state.value) == turning_key(current[0].state.value)
         )
+        if spell is not None and spell.begins is not None:
+            alike &= spell.begins == sum(each.length or 0.0 for each in (current if alike else ()))
+            spell = spell if alike or spell.begins == 0.0 else None
         if spell is not None and alike and spell.length is not None:
             current.append(spell)
             continue

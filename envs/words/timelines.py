@@ -22,6 +22,12 @@ def _dated(piece: Piece) -> Piece:
     return piece.of("moment", Moment(value, unit, "start"))
 
 
+def _open(length: Piece) -> list[Piece]:
+    """最后28秒: from the start, unless that is over."""
+    value, unit = length.value
+    return [length.of("moment", Moment(value, unit, "open"))]
+
+
 def _turns_there(found: list[Piece]) -> list[Piece]:
     """雾→10秒雨."""
     return [found[0].of("comma"), _dated(found[1]), found[2]]
@@ -63,7 +69,10 @@ TIMELINES: list[Rule] = [
     rule("length colon? (?=weather|time_of_day)", _began),
     rule("turn (length|moment) (weather|time_of_day)", _turns_there),
     rule("(weather|time_of_day) comma (length|moment) close", _in_brackets),
+    rule("finally length", lambda found: [found[0].of("order", "next"), *_open(found[1])]),
+    rule("finally", lambda found: found[0].of("order", "next")),
     rule("length cannot pronoun?", _behind),
+    rule("length after (?=comma|end|close|$)", moment("last")),
     rule("(?:(?<=comma)|(?<=end)|^) post length", _since_then),
     rule("order length (?!scope)", _since_then),
 ]

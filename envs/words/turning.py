@@ -30,6 +30,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
         return _it_ends(clause, ends, book)
     if not (becoming or (named and (verbs or _is_later(clause, led or _dated_before(clause, book))))):
         return [], []
+    if clause.link == "earlier" and (was := _was_before(clause, named, book)):
+        return [], was
     if _stays(clause, becoming or named, book):
         return [], [*named, *becoming, *verbs]
     made = [Mention(turning_key(piece.value), [piece], to=piece.value) for piece in becoming]
@@ -63,6 +65,18 @@ def _spell(clause: Clause, named: list[Piece]) -> list[Mention] | None:
     time, unit = spans[0].value
     begins = Mention("weather", [named[0], spans[0]], to=named[0].value, moment=Moment(time.min, unit, "start"))
     return [begins, Mention("weather", [spans[0]], to="clear", moment=Moment(time.max, unit, "start"))]
+
+
+def _was_before(clause: Clause, named: list[Piece], book: Book) -> list[Piece]:
+    """ "Night from 20 s, dusk before that": how it was until the turning told last."""
+    told = [mention for each in book.told[-1:] for mention in each.mentions]
+    alone = not clause.of("moment", "length", "start", "turn", "over") and clause.offset is None
+    if len(named) != 1 or not alone or [mention.kind for mention in told] != [named[0].kind]:
+        return []
+    if sum(mention.kind == named[0].kind for each in book.told for mention in each.mentions) > 1:
+        return []
+    book.implied.setdefault(named[0].kind, Said(named[0], tuple(possible(named[0].value))))
+    return named
 
 
 def _turns(piece: Piece, clause: Clause) -> bool:
