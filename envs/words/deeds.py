@@ -43,7 +43,11 @@ def deed(acting: Sequence[str]) -> str:
 def kind_of(acting: Sequence[str], roads: Collection[str], sides: Sequence[Piece]) -> str:
     """The event that a vehicle's motions are: where there is a ramp, one that comes in from it merges."""
     chief = deed(acting)
-    return "merging_vehicle" if chief in _COMES and _merges(roads, sides) else EVENT_OF[chief]
+    if chief in _COMES and _merges(roads, sides):
+        return "merging_vehicle"
+    if chief in _COMES and sides and set(roads) == {"intersection"}:
+        return "crossing_vehicle"  # "pulls out from the left at the crossroads"
+    return EVENT_OF[chief]
 
 
 def usual_kind(clause: Clause, roads: Collection[str], sides: Sequence[Piece]) -> str | None:

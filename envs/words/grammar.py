@@ -151,7 +151,7 @@ _RULES = [
     rule("number clock number (?=unit)", measures.decimal),
     *measures.NUMBERS,
     *COMPOUND,
-    rule("between number to number unit", measures.spell(measures.numbers_between)),
+    rule("between number (to|and) number unit", measures.spell(measures.numbers_between)),
     rule("between number (to|and) number", measures.number_range),
     rule("(?:(?<!number)(?<!scale)unit|ordinal) colon? number (?!unit|scale|clock|lane_word|to|or)", measures.seconds),
     rule("number to number", measures.number_range),
@@ -253,4 +253,5 @@ _RULES = [
     rule("side and side", _union),
     *_lists(),
     rule("side (to|turn)? side", _from_to),
+    rule("(?:(?<=comma)|(?<=end)|^) actor order (?=(moment|side|at|between){0,3} motion)", lambda f: f[::-1]),
 ]

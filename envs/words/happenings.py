@@ -15,13 +15,13 @@ from .counted import Actor
 from .deeds import EVENT_OF, PLACE_OF, deed, kind_of, usual_kind
 from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
-from .limits import Limit
 from .measures import Moment
 from .turning import said_again, turnings
+from .waiting import Waiting
 
-LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
-"""Up to so many vehicles are this level of traffic; more are heavy."""
 MOST_ALIKE = 5
+CRAWL_MPS = 9.0
+"""Who is ahead and no faster is slow."""
 _ONCE_MORE = ("side", "moment", "length", "at", "between", "label", "scope", "number", "repeat")
 
 
@@ -31,14 +31,11 @@ class Happenings:
     def __init__(self, book: Book, roads: Collection[str] = ()) -> None:
         self.book = book
         self.roads = roads  # that the text names anywhere
-        self.announced: list[Piece] = []  # in a title, of what comes after it
-        self.waiting: list[Piece] = []  # vehicles that have done nothing yet
-        self.beyond: Limit | None = None  # what it did cannot be staged
+        self.waiting = Waiting(book, roads)
         self.topic: Piece | None = None  # the vehicle named last in the sentence
         self.last: Mention | None = None
         self.last_sentence = -1
         self.group: list[Mention] = []  # those told last of which more may be said
-        self.presumed: list[Mention] = []  # of the sentence, by vehicles of which only the place and time are said
         self.sentence = 0
         self.led = False  # whether an "after ..." stands before, in the sentence
         self.ego = False  # whether the clause before speaks of the ego
@@ -47,9 +44,12 @@ class Happenings:
     def take(self, clause: Clause) -> list[Piece]:
         """Read a clause; the pieces of its weather and light that turn."""
         if clause.sentence != self.sentence:
-            self.sentence, self.led, self.topic, self.presumed = clause.sentence, False, None, []
+            self.sentence, self.led, self.topic = clause.sentence, False, None
+            self.waiting.presumed = []
         if clause.of("actor", "motion", "start", "turn", "over", "becomes") or not clause.of("weather"):
             clause.pieces = [replace(each, kind="length") if each.kind == "span" else each for each in clause.pieces]
+        if not clause.is_attribute and (listed := self.waiting.listed()) is not None:
+            self.last, self.last_sentence = listed, listed.sentence
         self.side = echo_side(clause, self.side, self.book)
         echo_deed(clause, self.last)
         told, turned = Told(clause), list[Piece]()
@@ -73,8 +73,7 @@ class Happenings:
             mention.sentence = clause.sentence
         self._entitled(told)
         if told.mentions:
-            self.book.note("who is told of", *self.announced)
-            self.announced = []
+            self.waiting.told()
             self.last, self.last_sentence = told.mentions[-1], clause.sentence
         self.led = clause.link == "after" and bool(told.mentions)
         share_sides(clause, told.mentions or self.group)
@@ -85,35 +84,11 @@ class Happenings:
         self.book.told += _parted(told)
         return turned
 
-    def close(self) -> None:
-        """The text is over: whoever did nothing is ordinary traffic."""
-        self.traffic()
-        self.waiting, self.announced = self.announced, []
-        self.traffic()
-
-    def traffic(self) -> None:
-        """A vehicle that did nothing is ordinary traffic: so many are so much."""
-        (waiting, self.waiting), (beyond, self.beyond) = (self.waiting, []), (self.beyond, None)
-        for piece in waiting:
-            if beyond is not None:
-                self.book.refuse(beyond, piece)
-            else:
-                self._ordinary(piece)
-
-    def _ordinary(self, piece: Piece) -> None:
-        actor: Actor = piece.value
-        if actor.count is None:
-            self.book.note("there is traffic", piece)
-        else:
-            level = actor.level or next((level for most, level in LEVELS if actor.count <= most), "heavy")
-            self.book.say("traffic", piece, (level,))
-        if not {"any", "car"} & set(actor.names):
-            self.book.refuse(limits.WHICH_TRAFFIC, piece)
-
     def _entitled(self, told: Told) -> None:
         """ "Emergency stop: after 100 m the car ahead brakes" is one event."""
-        title = self.book.told[-1] if self.book.told else None
-        if title is None or not title.clause.is_title or not title.mentions or not told.mentions:
+        before = [each for each in self.book.told if each.clause.sentence == told.clause.sentence]
+        title = next((each for each in reversed(before) if each.mentions), None)
+        if title is None or not title.clause.is_title or not told.mentions:
             return
         first, titled = told.mentions[0], title.mentions[0]
         if all(each.kind == first.kind and each.moment is None for each in title.mentions):
@@ -135,10 +110,11 @@ class Happenings:
             return self._by_thing(frame.thing, frame, acting, clause)
         if clause.of("repeat") and frame.actors and not acting and self.last and self.last.kind == "lead_brakes":
             return self._again(frame, clause)  # "braking at 4 s and again at 12 s by the vehicle ahead"
-        if acting and self._shared(frame, acting, clause):
+        if acting and self.waiting.shares(frame, acting, clause, self.last):
             return []
-        if not frame.actors and acting and self.waiting:
-            return self._by_those_waiting(frame, acting)
+        if not frame.actors and acting and self.waiting.pieces:
+            frames_of = [(w.piece, replace(frame, sides=w.sides, moments=w.moments)) for w in self.waiting.take(frame)]
+            return [mention for piece, own in frames_of for mention in self._by(piece, acting, own)]
         if not frame.actors:
             again = clause.of("repeat") or self._is_once_more(frame, clause)
             return self._again(frame, clause) if again else self._by_nobody(frame, acting, clause)
@@ -151,38 +127,6 @@ class Happenings:
             else:
                 made += self._idle(piece, frame, clause)
         return made
-
-    def _shared(self, frame: Frame, acting: list[str], clause: Clause) -> bool:
-        """ "Van left 5 s, truck right 9 s, both cutting in": what they do is said now; whether of nobody else."""
-        joined = clause.is_joined and bool(frame.actors) and self.last in self.presumed
-        if not self.presumed or not (joined or not (frame.actors or frame.sides or frame.moments or frame.by_ego)):
-            return False
-        for mention in self.presumed:
-            mention.kind = kind_of(acting, self.roads, frame.sides)
-        self.presumed[-1].pieces += frame.motions if not joined else []
-        self.presumed = []
-        return not joined
-
-    def _by_those_waiting(self, frame: Frame, acting: list[str]) -> list[Mention]:
-        """Vehicles named before do it, each at its time where each was told with one: "a van at 5 s, a car at 9 s"."""
-        waiting, self.waiting, self.beyond = self.waiting, [], None
-        own = [self._moment_beside(piece) for piece in waiting]
-        made: list[Mention] = []
-        for place, piece in enumerate(waiting):
-            at = own[place] if len(waiting) > 1 and None not in own else None
-            if at is not None:
-                at[0].loose.remove(at[1])
-            moments = [at[1]] if at is not None else frame.moments
-            made += self._by(piece, acting, replace(frame, moments=moments, sides=list(frame.sides)))
-        return made
-
-    def _moment_beside(self, piece: Piece) -> tuple[Told, Piece] | None:
-        """The time that stands alone in the clause of ``piece``."""
-        for told in self.book.told:
-            if any(each is piece for each in told.clause.pieces):
-                found = [each for each in told.loose if each.kind in ("moment", "length")]
-                return (told, found[0]) if len(found) == 1 else None
-        return None
 
     def _idle(self, piece: Piece, frame: Frame, clause: Clause) -> list[Mention]:
         """A vehicle without a motion: it may say more of an event, share its motion, or wait for one to come."""
@@ -198,6 +142,8 @@ class Happenings:
         last = self.last if self.last_sentence == clause.sentence else None
         if last is not None and last.kind in EVENT_OF.values() and (frame.sides or frame.moments):
             return self._made(last.kind, piece, frame)  # "a van cuts in from the left, another from the right"
+        if actor.is_lead and single and any(possible(each.value)[0] <= CRAWL_MPS for each in clause.of("speed")):
+            return self._made("slow_vehicle", piece, frame)  # "a tractor doing 15 in front of us"
         walks = [motion for motion in frame.motions if motion.value == "walk"]
         roads = {value for each in self.book.said.get("road", ()) for value in each.values}
         roads |= {value for road in clause.of("road") for value in possible(road.value)}
@@ -208,15 +154,9 @@ class Happenings:
         if single and not actor.is_lead and frame.moments and len(frame.actors) == 1:
             kind = usual_kind(clause, self.roads, frame.sides)
             if kind is not None and (frame.sides or walks or clause.of("start")):
-                self.presumed += (made := self._made(kind, piece, frame))
-                return made
-        if clause.is_title:
-            self.announced.append(piece)  # "Two intruders: a sedan at 5 s, ..."
-            return []
-        if piece is frame.actors[0]:
-            self.traffic()
-        self.waiting.append(piece)
-        self.beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
+                return self.waiting.presume(self._made(kind, piece, frame))
+        beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
+        self.waiting.add(piece, clause, beyond)
         self.book.note("a vehicle is there", *frame.motions)
         return []
 

@@ -139,7 +139,7 @@ def _driver(found: list[Piece]) -> list[Piece] | None:
 def _in_vehicle(found: list[Piece]) -> list[Piece] | None:
     """ "Someone barges in from the left in a van"."""
     deeds = [piece.value for piece in found if piece.kind == "motion"]
-    if not deeds or deeds[0] not in ("cut_in", "brake", "merge", "stop", "stopped", "slow"):
+    if not deeds or deeds[0] not in ("cut_in", "join", "brake", "merge", "stop", "stopped", "slow"):
         return None
     return [found[-1], found[0].of("teller"), *found[1:-2]]
 
@@ -179,7 +179,7 @@ PHRASES = [
     rule("weather turn amount (?!traffic_word)", lambda f: [f[0], spanning(f[1:], "stronger", "")]),
     rule("(?<=lead)vehicle vehicle", lambda found: found[-1] if found[0].value == "any" else None),
     rule("person vehicle", _driver),
-    rule("person (motion|between|side){1,3} at vehicle", _in_vehicle),
+    rule("person (motion|between|side|road){1,4} at vehicle", _in_vehicle),
     rule("person at vehicle (?!motion road)", lambda found: [found[2], found[0].of("teller")]),
     rule("vehicle scope person", lambda found: [found[0], found[2].of("teller")]),
     rule("vehicle number (vehicle|vehicles) ahead", lambda found: [found[0], spanning(found[1:], "ahead", "")]),

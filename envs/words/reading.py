@@ -39,7 +39,7 @@ def read(text: str, lexicon: Lexicon) -> Book:
         for piece, denied in zip(clause.pieces, clause.denials(), strict=True):
             if piece.start not in turned:
                 read_scene(piece, denied, clause, book)
-    happenings.close()
+    happenings.waiting.close()
     even_traffic(book)
     return book
 

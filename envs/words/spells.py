@@ -11,7 +11,7 @@ from .book import TURNING, turning_key
 from .lexicon import Piece
 from .measures import Moment
 
-_PARTS = ("comma", "end", "and")
+_PARTS = ("comma", "end", "and", "colon", "turn", "close")
 _AROUND = ("order", "start", "at", "for", "scope", "pronoun", "rest", "later", "pre", "nothing")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..choices import possible
+from ..choices import Range, possible
 from .lexicon import Piece
 from .measures import Moment, moment
 from .rules import Rule, rule
@@ -28,13 +28,17 @@ def _open(length: Piece) -> list[Piece]:
     return [length.of("moment", Moment(value, unit, "open"))]
 
 
-def _turns_there(found: list[Piece]) -> list[Piece]:
+def _turns_there(found: list[Piece]) -> list[Piece] | None:
     """雾→10秒雨."""
+    if found[1].kind == "length" and isinstance(found[1].value[0], Range):
+        return None
     return [found[0].of("comma"), _dated(found[1]), found[2]]
 
 
 def _in_brackets(found: list[Piece]) -> list[Piece]:
-    """ "Rain (0 s)"."""
+    """ "Rain (0 s)", "rain (0-10 s)"."""
+    if found[2].kind == "length" and isinstance(found[2].value[0], Range):
+        return [found[2], found[0], found[3].of("comma")]
     return [_dated(found[2]), found[0], found[3].of("comma")]
 
 

@@ -206,7 +206,7 @@ def _it_ends(clause: Clause, ends: list[Piece], book: Book) -> tuple[list[Mentio
         turned[-1].pieces += ends  # "rain until halfway, then it clears"
         return [], ends
     bad = [each for each in book.said.get("weather", ()) if set(each.values) - {"clear"}]
-    if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment") or clause.is_joined):
+    if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment", "length") or clause.is_joined):
         return [], []
     return [Mention("weather", list(ends), to="clear")], ends
 
