@@ -142,7 +142,8 @@ class Happenings:
         last = self.last if self.last_sentence == clause.sentence else None
         if last is not None and last.kind in EVENT_OF.values() and (frame.sides or frame.moments):
             return self._made(last.kind, piece, frame)  # "a van cuts in from the left, another from the right"
-        if actor.is_lead and single and any(possible(each.value)[0] <= CRAWL_MPS for each in clause.of("speed")):
+        ahead = actor.is_lead or clause.of("ahead")
+        if ahead and single and any(possible(each.value)[0] <= CRAWL_MPS for each in clause.of("speed")):
             return self._made("slow_vehicle", piece, frame)  # "a tractor doing 15 in front of us"
         walks = [motion for motion in frame.motions if motion.value == "walk"]
         roads = {value for each in self.book.said.get("road", ()) for value in each.values}

@@ -236,7 +236,9 @@ PHRASES = [
     rule("number (?=(motion|becomes|start|over) just)", if_first(1.0, drop)),
     rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),
     rule("just", drop),
-    rule("(?<!time_of_day)(?<!weather)(?<!unit)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")),
+    rule(
+        "(?<!time_of_day)(?<!weather)(?<!unit)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")
+    ),
     rule("while dims", lambda found: spanning(found, "time_of_day", found[1].value)),
     rule("dims (into|to) time_of_day", _fades),
     rule("dims (comma|and|end)? becomes", lambda found: spanning(found, "becomes", found[-1].value)),

@@ -23,6 +23,7 @@ class _Spell(NamedTuple):
     state: Piece
     length: float | None
     begins: float | None  # where that is said: "10-20 s fog"
+    rests: bool  # whether it is said to be so for the rest
     lasts: bool  # whether that is how long, and may not be when: "10 s of fog" and not "10 s fog"
 
 
@@ -49,7 +50,7 @@ def timed_spells(pieces: Sequence[Piece]) -> list[Piece]:
 def _segments(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     """Bounds of the runs between commas and their like."""
     cuts = [-1, *(place for place, piece in enumerate(pieces) if piece.kind in _PARTS), len(pieces)]
-    return [(before + 1, after) for before, after in pairwise(cuts)]
+    return [(before + 1, after) for before, after in pairwise(cuts) if after > before + 1]
 
 
 def _spell(pieces: Sequence[Piece], start: int, end: int) -> _Spell | None:
@@ -60,12 +61,12 @@ def _spell(pieces: Sequence[Piece], start: int, end: int) -> _Spell | None:
     if len(states) != 1 or len(lengths) > 1 or others:
         return None
     if not lengths:
-        return _Spell(start, end, states[0], None, None, False)
+        return _Spell(start, end, states[0], None, None, any(piece.kind == "rest" for piece in segment), False)
     value, unit = (lengths[0].value, "s") if lengths[0].kind == "horizon_s" else lengths[0].value
     if isinstance(value, Range) and unit == "s" and lengths[0].kind != "horizon_s":
-        return _Spell(start, end, states[0], value.max - value.min, value.min, True)
+        return _Spell(start, end, states[0], value.max - value.min, value.min, False, True)
     is_number = isinstance(value, float) and unit == "s" and lengths[0].kind != "span"
-    return _Spell(start, end, states[0], value, None, _lasts(segment, lengths[0])) if is_number else None
+    return _Spell(start, end, states[0], value, None, False, _lasts(segment, lengths[0])) if is_number else None
 
 
 def _lasts(segment: Sequence[Piece], length: Piece) -> bool:
@@ -73,6 +74,7 @@ def _lasts(segment: Sequence[Piece], length: Piece) -> bool:
     place = segment.index(length)
     before, after = segment[:place][-1:], segment[place + 1 : place + 2]
     of = any(piece.kind == "scope" or piece.start - length.end > len(" x") for piece in after)
+    of |= any(piece.kind == "pre" for piece in before)  # 前十秒下雨
     return length.kind == "horizon_s" or of or any(piece.kind == "start" for piece in before)
 
 
@@ -92,7 +94,8 @@ def _runs(spells: Sequence[_Spell | None]) -> list[list[_Spell]]:
             continue
         if spell is not None and alike and current:
             current.append(spell)
-        if any(each.lasts for each in current) and len([each for each in current if each.length is not None]) > 1:
+        counted = [each for each in current if each.length is not None]
+        if any(each.lasts for each in current) and (len(counted) > 1 or any(each.rests for each in current)):
             runs.append(current)
         current = [spell] if spell is not None and not alike and spell.length is not None else []
     return runs
