@@ -177,9 +177,8 @@ def _joins(pieces: Sequence[Piece], place: int) -> bool:
     around = [*pieces[max(place - 1, 0) : place], *pieces[place + 1 : place + 2]]
     alike = len(around) == 2 and around[0].kind == around[1].kind and around[0].kind in LISTED
     if len(around) == 2 and {each.kind for each in around} <= {"moment", "length"}:
-        if around[1].kind == "moment" and around[1].value.since == "last":
-            return False  # "at 5 s and 3 s later"
-        return True  # "at 5 s, 10 s and 15 s"
+        # "at 5 s, 10 s and 15 s", and not "at 5 s and 3 s later"
+        return around[1].kind != "moment" or around[1].value.since != "last"
     if alike and pieces[place].kind == "with":  # "a man with a dog"
         return all(isinstance(each.value, Actor) and each.value.is_person for each in around)
     return alike

@@ -12,7 +12,7 @@ from . import limits
 from .book import TURNING, Book, Mention, Told
 from .clauses import Clause, Frame, frames
 from .counted import Actor
-from .deeds import EVENT_OF, PLACE_OF, deed, kind_of, usual_kind
+from .deeds import EVENT_OF, PLACE_OF, kind_of, usual_kind
 from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
 from .measures import Moment

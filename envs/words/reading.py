@@ -57,4 +57,5 @@ def _keyed(text: str, pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 def _asks(text: str, piece: Piece) -> bool:
     """会不会, 认不认得: the same on both sides."""
-    return 0 < piece.start and text[piece.start - 1] == text[piece.end : piece.end + 1]
+    before = text[max(piece.start - 1, 0) : piece.start]
+    return before.isalnum() and before == text[piece.end : piece.end + 1]

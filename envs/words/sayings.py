@@ -54,6 +54,11 @@ def _bare_none(found: list[Piece]) -> list[Piece]:
     return [found[0].of("repeat")]
 
 
+def _sets_in(found: list[Piece]) -> list[Piece] | None:
+    """先下起雨，四秒以后前车刹车: that it rains happens as well."""
+    return [found[0].of("start"), *found[1:]] if found[0].value == "first" else None
+
+
 SAYINGS: list[Rule] = [
     rule("mid (?=or amount)", lambda found: found[0].of("amount", "medium")),
     rule("(measure|traffic_word) (colon|at){0,2} mid", _level),
@@ -63,13 +68,16 @@ SAYINGS: list[Rule] = [
     rule("clock commute", lambda found: [found[0], found[1].of("traffic", "heavy")]),
     rule("time_of_day commute", lambda found: [found[0], found[1].of("traffic", "heavy")]),
     rule("commute", lambda found: found[0].of("motion", "walk")),
+    rule("jams (?=road)", lambda found: found[0].of("traffic", "heavy")),
+    rule("jams", lambda found: found[0].of("motion", "stopped")),
+    rule("order weather comma (?=(number|scale){1,4} unit (post|later) (ahead|side|vehicle|lead|person))", _sets_in),
     rule("finally (?=vehicle|person|lead)", lambda found: found[0].of("order", "next")),
     rule("mid", drop),
     rule("usual scope? (?=person|motion|vehicle)", drop),
     rule("usual", lambda found: found[0].of("amount", "medium")),
     rule("(traffic_word|measure|vehicles) colon (not|number) (?=comma|end|close|$)", _no_traffic),
     rule("amount colon (?=time_of_day|weather)", _lit),
-    rule("vehicle colon vehicle", _named_so),
+    rule("(?<!number)(?<!amount)vehicle colon vehicle", _named_so),
     rule("person afoot motion", _walks),
     rule("person afoot", lambda found: found[:1]),
     rule("afoot", lambda found: found[0].of("motion", "walk")),
