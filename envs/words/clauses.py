@@ -155,7 +155,7 @@ def _opens_late(clause: Clause, following: Sequence[Piece]) -> bool:
     if piece.value == "meanwhile":
         return "actor" in kinds and [each.kind for each in following[1:]] == ["motion"]
     if piece.value == "first":
-        return bool(kinds) and kinds <= {*_ATTRIBUTES, "at"}
+        return bool(kinds) and kinds <= {*_ATTRIBUTES, "at", "weather", "time_of_day", "actor"}
     told = {"weather", "time_of_day", "actor"}
     return piece.value == "earlier" and bool(kinds & told) and kinds <= {*told, "length"}
 
@@ -177,7 +177,8 @@ def _joins(pieces: Sequence[Piece], place: int) -> bool:
     around = [*pieces[max(place - 1, 0) : place], *pieces[place + 1 : place + 2]]
     alike = len(around) == 2 and around[0].kind == around[1].kind and around[0].kind in LISTED
     if len(around) == 2 and {each.kind for each in around} <= {"moment", "length"}:
-        return True  # "at 5 s, 10 s and 15 s"
+        # "at 5 s, 10 s and 15 s", and not "at 5 s and 3 s later"
+        return around[1].kind != "moment" or around[1].value.since != "last"
     if alike and pieces[place].kind == "with":  # "a man with a dog"
         return all(isinstance(each.value, Actor) and each.value.is_person for each in around)
     return alike

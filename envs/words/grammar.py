@@ -17,8 +17,10 @@ from .lexicon import Piece
 from .measures import Moment
 from .phrasing import PHRASES, is_bare_right
 from .rules import Rule, apply, drop, if_first, of_kinds, rule, slash, spanning
+from .sayings import SAYINGS
 from .shorthand import COMPOUND, SHORTHAND, stamped
 from .spells import timed_spells
+from .timelines import FROM_THEN, TIMELINES, once_more_at
 
 
 def phrases(pieces: Sequence[Piece]) -> list[Piece]:
@@ -57,7 +59,8 @@ def _after_that(found: list[Piece]) -> list[Piece] | None:
     if found[1].value != "next":
         return None
     value, unit = found[0].value
-    return [found[1], found[0].of("moment", Moment(value, unit, "last"))]
+    since = "open" if found[1].end - found[1].start == len("再") else "last"  # 开400米再变雾
+    return [found[1], found[0].of("moment", Moment(value, unit, since))]
 
 
 def _more(found: list[Piece]) -> Piece | None:
@@ -74,15 +77,6 @@ def _conjunction(found: list[Piece]) -> list[Piece] | None:
 def _from_to(found: list[Piece]) -> Piece:
     """ "from left to right": the side that somebody comes from."""
     return spanning(found, "side", found[0].value)
-
-
-def _again_at(found: list[Piece]) -> list[Piece] | None:
-    """ "by day; at ten seconds, twilight; at twenty, darkness": the unit goes on."""
-    moment: Moment = found[0].value
-    number = found[-1].value
-    if moment.unit != "s" or not isinstance(number, float) or number <= max(possible(moment.value)):
-        return None
-    return [*found[:-2], spanning(found[-2:], "moment", Moment(number, "s", "start"))]
 
 
 def _turns_at(found: list[Piece]) -> list[Piece]:
@@ -140,6 +134,7 @@ def _lists() -> list[Rule]:
 
 _RULES = [
     *SHORTHAND,
+    *SAYINGS,
     *PHRASES,
     rule("nobody", lambda found: [found[0].of("not"), found[0].of("actor", Actor(("any",)))]),
     rule("(?<!between)side (after|before) (?!number|scale|amount|length)", _conjunction),
@@ -156,10 +151,13 @@ _RULES = [
     rule("number clock number (?=unit)", measures.decimal),
     *measures.NUMBERS,
     *COMPOUND,
-    rule("between number to number unit", measures.spell(measures.numbers_between)),
+    rule("between number (to|and) number unit", measures.spell(measures.numbers_between)),
     rule("between number (to|and) number", measures.number_range),
-    rule("(?:unit|ordinal) colon? number (?!unit|scale|clock|lane_word|to|or)", measures.seconds),
+    rule("ordinal number to ordinal number unit", lambda f: [f[0].of("between"), f[1], f[2], *f[4:]]),
+    rule("between? ordinal number (to|and) ordinal number", measures.seconds_between),
+    rule("(?:(?<!number)(?<!scale)unit|ordinal) colon? number (?!unit|scale|clock|lane_word|to|or)", measures.seconds),
     rule("number to number", measures.number_range),
+    rule("number ((comma|and) number){1,4} (comma|and)? or number (?=unit|lane_word)", measures.number_either),
     rule("number or number", measures.number_either),
     rule("ordinal number (?=vehicle|lead|person)", lambda found: found[0].of("stop")),
     rule("time_of_day? number clock", measures.clock),
@@ -177,17 +175,19 @@ _RULES = [
     rule("ordinal colon? length", measures.moment("start")),
     rule("(?<=after) unit", measures.length),
     rule("unit (?=later|post|after|before)", measures.length),
-    rule("between length to length", measures.spell(measures.between)),
+    rule("between length (to|and) length", measures.spell(measures.between)),
     rule("(between|at)? length (to|and) length scope? amid", measures.spell(measures.between)),
     rule("(between? length to|between length and) length", measures.between),
     rule("amid", drop),
     rule("at? middle length? clip", _midway),
     rule("middle", drop),
+    *TIMELINES,
     rule("heading length", lambda found: [found[0].of("pre"), found[1]]),
     rule("heading", drop),
     rule("pre length nothing (?=comma? order)", lambda f: [f[1].of("horizon_s", f[1].value[0]), f[2]]),
     rule("pre length nothing", lambda found: spanning(found, "nothing", "")),
     rule("length or at? length", measures.either_length),
+    *FROM_THEN,
     rule("(length before_end|before_end at? length)", measures.before_end),
     rule("visibility (colon|at|to|scope|within|than|unknown){0,3} length", measures.visibility),
     rule("visibility", measures.low_visibility),
@@ -219,7 +219,7 @@ _RULES = [
     rule("turn (weather|time_of_day) comma (length|moment) close", _turns_at),
     rule("moment to moment", measures.spell(measures.span)),
     rule("order length", if_first("earlier", lambda found: found[::-1])),
-    *[rule("moment .{0,200}? (at|after) number (?=comma|end|close|$)", _again_at)] * 3,
+    *[rule("moment .{0,200}? (at|after) number (?=comma|end|close|$)", once_more_at)] * 3,
     rule("again (?=moment|length)", lambda found: found[0].of("repeat")),
     rule("moment again", lambda found: [found[0], found[1].of("repeat")]),
     rule("again", drop),
@@ -255,4 +255,5 @@ _RULES = [
     rule("side and side", _union),
     *_lists(),
     rule("side (to|turn)? side", _from_to),
+    rule("(?:(?<=comma)|(?<=end)|^) actor order (?=(moment|side|at|between){0,3} motion)", lambda f: f[::-1]),
 ]

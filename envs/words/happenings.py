@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -11,33 +12,26 @@ from . import limits
 from .book import TURNING, Book, Mention, Told
 from .clauses import Clause, Frame, frames
 from .counted import Actor
+from .deeds import EVENT_OF, PLACE_OF, kind_of, usual_kind
 from .echoes import echo_deed, echo_side, share_sides
 from .lexicon import Piece
-from .limits import Limit
 from .measures import Moment
 from .turning import said_again, turnings
+from .waiting import Waiting
 
-EVENT_OF = {
-    "cut_in": "cut_in", "brake": "lead_brakes", "stop": "lead_brakes", "stopped": "stopped_vehicle",
-    "slow": "slow_vehicle", "merge": "merging_vehicle", "cross": "crossing_vehicle", "enter": "cut_in",
-    "halted": "stopped_vehicle", "lifeless": "stopped_vehicle", "onto": "merging_vehicle",
-}  # fmt: skip
-"""The event in which a vehicle moves like this; a pedestrian or cyclist is an event whatever they do."""
-PLACE_OF = {"merge": "merge", "cross": "intersection", "onto": "merge"}
-"""The road that a motion means where nobody moves: "merging", "a crossing"."""
-LEVELS = ((0, "none"), (5, "light"), (10, "medium"))
-"""Up to so many vehicles are this level of traffic; more are heavy."""
 MOST_ALIKE = 5
+CRAWL_MPS = 9.0
+"""Who is ahead and no faster is slow."""
 _ONCE_MORE = ("side", "moment", "length", "at", "between", "label", "scope", "number", "repeat")
 
 
 class Happenings:
     """Reads the events of clause after clause, and remembers who was named and what was told last."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, roads: Collection[str] = ()) -> None:
         self.book = book
-        self.waiting: list[Piece] = []  # vehicles that have done nothing yet
-        self.beyond: Limit | None = None  # what it did cannot be staged
+        self.roads = roads  # that the text names anywhere
+        self.waiting = Waiting(book, roads)
         self.topic: Piece | None = None  # the vehicle named last in the sentence
         self.last: Mention | None = None
         self.last_sentence = -1
@@ -51,8 +45,11 @@ class Happenings:
         """Read a clause; the pieces of its weather and light that turn."""
         if clause.sentence != self.sentence:
             self.sentence, self.led, self.topic = clause.sentence, False, None
+            self.waiting.presumed = []
         if clause.of("actor", "motion", "start", "turn", "over", "becomes") or not clause.of("weather"):
             clause.pieces = [replace(each, kind="length") if each.kind == "span" else each for each in clause.pieces]
+        if not clause.is_attribute and (listed := self.waiting.listed()) is not None:
+            self.last, self.last_sentence = listed, listed.sentence
         self.side = echo_side(clause, self.side, self.book)
         echo_deed(clause, self.last)
         told, turned = Told(clause), list[Piece]()
@@ -76,6 +73,7 @@ class Happenings:
             mention.sentence = clause.sentence
         self._entitled(told)
         if told.mentions:
+            self.waiting.told()
             self.last, self.last_sentence = told.mentions[-1], clause.sentence
         self.led = clause.link == "after" and bool(told.mentions)
         share_sides(clause, told.mentions or self.group)
@@ -86,29 +84,11 @@ class Happenings:
         self.book.told += _parted(told)
         return turned
 
-    def traffic(self) -> None:
-        """A vehicle that did nothing is ordinary traffic: so many are so much."""
-        (waiting, self.waiting), (beyond, self.beyond) = (self.waiting, []), (self.beyond, None)
-        for piece in waiting:
-            if beyond is not None:
-                self.book.refuse(beyond, piece)
-            else:
-                self._ordinary(piece)
-
-    def _ordinary(self, piece: Piece) -> None:
-        actor: Actor = piece.value
-        if actor.count is None:
-            self.book.note("there is traffic", piece)
-        else:
-            level = actor.level or next((level for most, level in LEVELS if actor.count <= most), "heavy")
-            self.book.say("traffic", piece, (level,))
-        if not {"any", "car"} & set(actor.names):
-            self.book.refuse(limits.WHICH_TRAFFIC, piece)
-
     def _entitled(self, told: Told) -> None:
         """ "Emergency stop: after 100 m the car ahead brakes" is one event."""
-        title = self.book.told[-1] if self.book.told else None
-        if title is None or not title.clause.is_title or not title.mentions or not told.mentions:
+        before = [each for each in self.book.told if each.clause.sentence == told.clause.sentence]
+        title = next((each for each in reversed(before) if each.mentions), None)
+        if title is None or not title.clause.is_title or not told.mentions:
             return
         first, titled = told.mentions[0], title.mentions[0]
         if all(each.kind == first.kind and each.moment is None for each in title.mentions):
@@ -130,8 +110,11 @@ class Happenings:
             return self._by_thing(frame.thing, frame, acting, clause)
         if clause.of("repeat") and frame.actors and not acting and self.last and self.last.kind == "lead_brakes":
             return self._again(frame, clause)  # "braking at 4 s and again at 12 s by the vehicle ahead"
-        if not frame.actors and acting and self.waiting:
-            frame.actors, self.waiting, self.beyond = self.waiting, [], None
+        if acting and self.waiting.shares(frame, acting, clause, self.last):
+            return []
+        if not frame.actors and acting and self.waiting.pieces:
+            frames_of = [(w.piece, replace(frame, sides=w.sides, moments=w.moments)) for w in self.waiting.take(frame)]
+            return [mention for piece, own in frames_of for mention in self._by(piece, acting, own)]
         if not frame.actors:
             again = clause.of("repeat") or self._is_once_more(frame, clause)
             return self._again(frame, clause) if again else self._by_nobody(frame, acting, clause)
@@ -159,16 +142,22 @@ class Happenings:
         last = self.last if self.last_sentence == clause.sentence else None
         if last is not None and last.kind in EVENT_OF.values() and (frame.sides or frame.moments):
             return self._made(last.kind, piece, frame)  # "a van cuts in from the left, another from the right"
+        ahead = actor.is_lead or clause.of("ahead")
+        if ahead and single and any(possible(each.value)[0] <= CRAWL_MPS for each in clause.of("speed")):
+            return self._made("slow_vehicle", piece, frame)  # "a tractor doing 15 in front of us"
         walks = [motion for motion in frame.motions if motion.value == "walk"]
         roads = {value for each in self.book.said.get("road", ()) for value in each.values}
         roads |= {value for road in clause.of("road") for value in possible(road.value)}
         comes = "intersection" in roads and single and actor.level is None and not actor.is_lead
-        if frame.sides and not clause.of("command") and ((walks and roads) or comes):
+        crosses = (walks and roads and "merge" not in self.roads) or comes
+        if frame.sides and not clause.of("command") and crosses:
             return self._made("crossing_vehicle", piece, frame)  # at a crossing, a car comes out from the right
-        if piece is frame.actors[0]:
-            self.traffic()
-        self.waiting.append(piece)
-        self.beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
+        if single and not actor.is_lead and frame.moments and len(frame.actors) == 1:
+            kind = usual_kind(clause, self.roads, frame.sides)
+            if kind is not None and (frame.sides or walks or clause.of("start")):
+                return self.waiting.presume(self._made(kind, piece, frame))
+        beyond = limits.CANNOT[frame.beyond.value] if frame.beyond else None
+        self.waiting.add(piece, clause, beyond)
         self.book.note("a vehicle is there", *frame.motions)
         return []
 
@@ -182,7 +171,7 @@ class Happenings:
         if actor.is_lead and "halted" in acting:  # "the car in front stopped dead"
             acting = ["brake"]
             self.last = self.last if self.last is None or not self.last.names else None
-        kind = piece.value.names[0] if piece.value.is_person else EVENT_OF[_chief(acting)]
+        kind = piece.value.names[0] if piece.value.is_person else kind_of(acting, self.roads, frame.sides)
         last = self.last
         if last is not None and last.kind == kind and (frame.again or (last.is_bare and not frame.moments)):
             last.pieces += [piece, *frame.motions]  # "a broken-down van blocks the lane", "brake lights: the car stops"
@@ -249,7 +238,12 @@ class Happenings:
         ):
             self.book.note("something moves", *frame.motions)  # the rain stops: see turning.py
             return []
-        kind = EVENT_OF[_chief(acting)]
+        kind = kind_of(acting, self.roads, frame.sides)
+        if acting[0] == "join" and last is not None and last.kind == "merging_vehicle" and self._told_now(clause):
+            kind = last.kind  # "comes down the slip road and squeezes in"
+            if last.moment is None:
+                self._complete([last], frame)
+                frame.sides, frame.moments = [], []
         halts = set(acting) <= {"stop", "brake"} and self.last_sentence == clause.sentence
         if last is not None and last.kind == "slow_vehicle" and halts and not frame.moments:
             last.kind = kind  # "slows, then stops"
@@ -286,6 +280,10 @@ class Happenings:
             return False
         return any(set(possible(piece.value)) - {"clear"} for piece in before.of("weather")) and not before.of("actor")
 
+    def _told_now(self, clause: Clause) -> bool:
+        """Whether the event told last is of this sentence."""
+        return self.last_sentence == clause.sentence
+
     def _goes_on(self, last: Mention, clause: Clause) -> bool:
         """Whether who was told of last in the sentence may be who crosses."""
         crosses = last.kind in ("pedestrian", "cyclist", "crossing_vehicle")
@@ -294,9 +292,11 @@ class Happenings:
     def _is_once_more(self, frame: Frame, clause: Clause) -> bool:
         """ "... at 5 s, and one on the right at 8 s": another side and time for what was told with both."""
         last = self.last
-        if last is None or last.sentence != clause.sentence or frame.motions:
+        walks = all(each.value == "walk" for each in frame.motions)  # 六秒后左边又骑过来一辆
+        if last is None or last.sentence != clause.sentence or not walks:
             return False
-        if not {each.kind for each in clause.pieces} <= {*_ONCE_MORE}:
+        more = {"motion"} if last.kind in ("pedestrian", "cyclist", "crossing_vehicle") else set()
+        if not {each.kind for each in clause.pieces} <= {*_ONCE_MORE, *more}:
             return False
         if clause.is_joined and not frame.sides:  # "at 5 s and 10 s"
             return bool(frame.moments) and not any(each.moment is None for each in self.group or [last])
@@ -345,11 +345,6 @@ class Happenings:
                 self.book.deny("road", piece, ("highway",))  # 先别上高速
         self.book.note("no such event", *(each for each in frame.motions if each.value != "onto"), *frame.sides)
         return []
-
-
-def _chief(acting: list[str]) -> str:
-    """The motion that counts: "brakes to a halt" brakes, "has stopped, blocking the lane" stands."""
-    return next((motion for motion in ("brake", "slow", "stopped") if motion in acting), acting[0])
 
 
 def _parted(told: Told) -> list[Told]:

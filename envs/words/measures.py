@@ -143,6 +143,12 @@ def numbers_between(found: list[Piece]) -> Piece | None:
     return None if numbers is None else length([numbers, found[-1]])
 
 
+def seconds_between(found: list[Piece]) -> Piece | None:
+    """ "Between second 5 and second 9"."""
+    numbers = number_range(found)
+    return None if numbers is None else spanning(found, "length", (numbers.value, "s"))
+
+
 def spell(build: Callable[[list[Piece]], Piece | None]) -> Build:
     """ "from 10 s to 20 s": weather lasts so long; to anything else it is a time in between."""
 
@@ -259,7 +265,7 @@ def moment(since: str) -> Build:
 
     def build(found: list[Piece]) -> Piece | None:
         value, unit = of_kinds(found, "length")[0].value
-        if has(found, "within"):
+        if has(found, "within") and not isinstance(value, Range):
             value = Range(0.0, max(possible(value)))
         if has(found, "ahead") and unit != "m":
             return None

@@ -259,7 +259,8 @@ def _said(mention: Mention, last: Dated | None, speed_mps: float) -> Dated:
     factor = 1.0 if moment.unit == last.unit else speed_mps if last.unit == "m" else 1 / speed_mps
     reached = max(possible(last.value)) / factor if moment.unit != last.unit else max(possible(last.value))
     if moment.since in ("open", "post") and min(possible(moment.value)) > reached:
-        is_told_on = bool(last.why) and last.mention.sentence == mention.sentence  # 货车横穿，九秒后行人横穿
+        point = last.mention.moment is not None and last.mention.moment.since == "start"  # 第4秒起雾，十秒之后……
+        is_told_on = (bool(last.why) or point) and last.mention.sentence == mention.sentence  # 货车横穿，九秒后行人横穿
         if is_told_on and moment.since == "post":
             return Dated(mention, _plus(last.value, moment.value, factor), last.unit, "counted from the event before")
         return Dated(mention, moment.value, moment.unit)

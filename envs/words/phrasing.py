@@ -18,7 +18,7 @@ _NO_DEED = "comma|end|close|with|number|amount|vehicle|vehicles|person|lead|side
 
 def _labelled(found: list[Piece]) -> list[Piece] | None:
     """ "TC-109" is a name."""
-    if any(first.end != second.start for first, second in pairwise(found)):
+    if any(first.end != second.start for first, second in pairwise(found)) or not measures.is_digits(found[-1]):
         return None
     return [found[0], found[-1].of("label")]
 
@@ -42,9 +42,9 @@ def _rider(found: list[Piece]) -> list[Piece]:
 
 
 def _two_names(found: list[Piece]) -> Piece | None:
-    """ "a student cyclist"."""
+    """ "a student cyclist", 骑车的老头."""
     names = [piece.value for piece in found]
-    return spanning(found, "person", "cyclist") if names == ["pedestrian", "cyclist"] else None
+    return spanning(found, "person", "cyclist") if set(names) == {"pedestrian", "cyclist"} else None
 
 
 def _fades(found: list[Piece]) -> list[Piece]:
@@ -139,7 +139,7 @@ def _driver(found: list[Piece]) -> list[Piece] | None:
 def _in_vehicle(found: list[Piece]) -> list[Piece] | None:
     """ "Someone barges in from the left in a van"."""
     deeds = [piece.value for piece in found if piece.kind == "motion"]
-    if not deeds or deeds[0] not in ("cut_in", "brake", "merge", "stop", "stopped", "slow"):
+    if not deeds or deeds[0] not in ("cut_in", "join", "brake", "merge", "stop", "stopped", "slow"):
         return None
     return [found[-1], found[0].of("teller"), *found[1:-2]]
 
@@ -179,7 +179,7 @@ PHRASES = [
     rule("weather turn amount (?!traffic_word)", lambda f: [f[0], spanning(f[1:], "stronger", "")]),
     rule("(?<=lead)vehicle vehicle", lambda found: found[-1] if found[0].value == "any" else None),
     rule("person vehicle", _driver),
-    rule("person (motion|between|side){1,3} at vehicle", _in_vehicle),
+    rule("person (motion|between|side|road){1,4} at vehicle", _in_vehicle),
     rule("person at vehicle (?!motion road)", lambda found: [found[2], found[0].of("teller")]),
     rule("vehicle scope person", lambda found: [found[0], found[2].of("teller")]),
     rule("vehicle number (vehicle|vehicles) ahead", lambda found: [found[0], spanning(found[1:], "ahead", "")]),
@@ -236,7 +236,9 @@ PHRASES = [
     rule("number (?=(motion|becomes|start|over) just)", if_first(1.0, drop)),
     rule("(motion|becomes) just", lambda found: [found[0], found[1].of("post")]),
     rule("just", drop),
-    rule("(?<!time_of_day)(?<!weather)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")),
+    rule(
+        "(?<!time_of_day)(?<!weather)(?<!unit)start (at|between)? (?=time_of_day)", lambda f: f[0].of("order", "first")
+    ),
     rule("while dims", lambda found: spanning(found, "time_of_day", found[1].value)),
     rule("dims (into|to) time_of_day", _fades),
     rule("dims (comma|and|end)? becomes", lambda found: spanning(found, "becomes", found[-1].value)),

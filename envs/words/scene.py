@@ -94,3 +94,14 @@ def _amount(piece: Piece, clause: Clause, book: Book) -> None:
         book.note("some", piece)
     else:
         book.refuse(limits.NO_PLACE, piece, nearest=f"{level} traffic")
+
+
+def even_traffic(book: Book) -> None:
+    """Not empty and not jammed either: where both are ruled out and nothing is asked for, what is between is."""
+    denied = book.denied.get("traffic", [])
+    values = {value for said in denied for value in said.values}
+    if "traffic" in book.said or "heavy" not in values or not values & {"none", "light"} or "medium" in values:
+        return
+    del book.denied["traffic"]
+    for said in denied:
+        book.say("traffic", said.piece, ("medium",))

@@ -29,7 +29,7 @@ WEIGHTY = (
     "road", "weather", "time_of_day", "becomes", "traffic", "lanes", "command", "side", "vehicle", "vehicles", "lead",
     "person", "motion", "number", "scale", "length", "cannot", "turn", "over", "both_ways", "oncoming", "nobody",
     "straight", "rides", "ramp", "dims", "crossing", "crossing_road", "pair", "sides", "share",
-    "visibility", "before_end",
+    "visibility", "before_end", "leaves", "afoot", "jams", "commute",
 )  # fmt: skip
 """Kinds of words that mean something by themselves."""
 

@@ -17,7 +17,8 @@ from .rules import apply
 
 _KINDS = {
     "vehicle": "who", "vehicles": "who", "person": "who", "lead": "who", "rides": "who", "road": "road",
-    "oncoming": "road", "amount": "traffic", "traffic": "traffic", "number": "number", "scale": "number",
+    "oncoming": "road", "amount": "traffic", "usual": "traffic", "traffic": "traffic",
+    "number": "number", "scale": "number",
     "weather": "weather", "time_of_day": "time_of_day", "side": "side", "command": "command", "motion": "motion",
     "crossing": "motion", "unit": "unit", "lane_word": "lane_word", "lanes": "lane_word", "length": "number",
     "traffic_word": "traffic_word", "order": "order", "manner": "drivers", "leave": "command",

@@ -18,6 +18,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     if (spell := _spell(clause, named)) is not None:
         return spell, named
     verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
+    if (gone := _gone(clause, named, book)) is not None:
+        return [gone], named
     if clause.of("not", "stronger") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
         return [], []
     if clause.link == "before" and (lasting := _lasts(clause, named, book)) is not None:
@@ -28,6 +30,8 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
         return _it_ends(clause, ends, book)
     if not (becoming or (named and (verbs or _is_later(clause, led or _dated_before(clause, book))))):
         return [], []
+    if clause.link == "earlier" and (was := _was_before(clause, named, book)):
+        return [], was
     if _stays(clause, becoming or named, book):
         return [], [*named, *becoming, *verbs]
     made = [Mention(turning_key(piece.value), [piece], to=piece.value) for piece in becoming]
@@ -63,6 +67,18 @@ def _spell(clause: Clause, named: list[Piece]) -> list[Mention] | None:
     return [begins, Mention("weather", [spans[0]], to="clear", moment=Moment(time.max, unit, "start"))]
 
 
+def _was_before(clause: Clause, named: list[Piece], book: Book) -> list[Piece]:
+    """ "Night from 20 s, dusk before that": how it was until the turning told last."""
+    told = [mention for each in book.told[-1:] for mention in each.mentions]
+    alone = not clause.of("moment", "length", "start", "turn", "over") and clause.offset is None
+    if len(named) != 1 or not alone or [mention.kind for mention in told] != [named[0].kind]:
+        return []
+    if sum(mention.kind == named[0].kind for each in book.told for mention in each.mentions) > 1:
+        return []
+    book.implied.setdefault(named[0].kind, Said(named[0], tuple(possible(named[0].value))))
+    return named
+
+
 def _turns(piece: Piece, clause: Clause) -> bool:
     """Whether a verb stands beside what it turns to: not "we get a flat tyre in the fog"."""
     kinds = ("unknown", "cannot", "road", "lanes", *TURNING, piece.kind)
@@ -78,6 +94,19 @@ def _not_yet(clause: Clause, book: Book) -> bool:
         return False
     kinds = [piece.kind for piece in clause.pieces]
     return "moment" in kinds and set(kinds) <= {"moment", "pronoun", "at"} and bool(before.of("weather", "denied"))
+
+
+def _gone(clause: Clause, named: list[Piece], book: Book) -> Mention | None:
+    """第9秒没有雨了: weather that was there, denied with a time, ends."""
+    dated = clause.of("moment", "length")
+    if not dated or not clause.of("not") or clause.of("actor") or [piece.kind for piece in named] != ["weather"]:
+        return None
+    told = [mention.to for each in book.told for mention in each.mentions if mention.kind == "weather"]
+    was = {value for said in book.said.get("weather", ()) for value in said.values} | set(told)
+    was |= set(book.implied["weather"].values) if "weather" in book.implied else set()
+    if named[0].value == "clear" or named[0].value not in was:
+        return None
+    return Mention("weather", [*named, *clause.of("not")], to="clear")
 
 
 def _denied_before(book: Book) -> Mention:
@@ -177,7 +206,7 @@ def _it_ends(clause: Clause, ends: list[Piece], book: Book) -> tuple[list[Mentio
         turned[-1].pieces += ends  # "rain until halfway, then it clears"
         return [], ends
     bad = [each for each in book.said.get("weather", ()) if set(each.values) - {"clear"}]
-    if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment") or clause.is_joined):
+    if not (bad or book.was_told("weather")) or not (clause.of("pronoun", "moment", "length") or clause.is_joined):
         return [], []
     return [Mention("weather", list(ends), to="clear")], ends
 
