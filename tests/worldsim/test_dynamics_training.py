@@ -186,5 +186,6 @@ def test_a_world_without_an_ego_warp_starts_one_that_has_it(place: Path, tmp_pat
     batch = clip_batch(new.config.dynamics)
     levels = Levels(torch.rand(2, 12), torch.zeros(2, 12, dtype=torch.int64))
     latents = torch.cat((batch.latents, batch.latents), dim=1)
-    a, b = (world.dynamics(latents, batch.condition(levels), batch.scene).latents for world in (old.eval(), new))
+    condition = batch.condition(levels, batch.motion)
+    a, b = (world.dynamics(latents, condition, batch.scene).latents for world in (old.eval(), new))
     assert torch.allclose(a, b, atol=1e-4)
