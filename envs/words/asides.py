@@ -22,10 +22,9 @@ def set_aside(clauses: Sequence[Clause], book: Book) -> list[Clause]:
         now = any(each.of("now_time") for each in others)
         happens = all(clause.of(kind) for kind in ("actor", "motion", "side"))  # 最怕大车从右边挤过来
         if (clause.of("aside") and not happens) or (clause.of("past_time") and now and not clause.of("now_time")):
-            place_is_left = any(each is not clause and each.of("road") for each in clauses)
-            kept_road = (
-                [] if clause.of("aside") or place_is_left else clause.of("road")
-            )  # "the exit was empty last time"
+            elsewhere = any(each is not clause and each.of("road") for each in clauses)
+            # "The exit was empty last time" still says where.
+            kept_road = [] if clause.of("aside") or elsewhere else clause.of("road")
             book.note("background, and no wish", *(each for each in clause.pieces if each not in kept_road))
             clause.pieces = kept_road
         else:

@@ -30,6 +30,7 @@ class Actor:
 
 
 def count_lanes(found: list[Piece]) -> Piece | None:
+    """ "Three lanes", "two to four lanes", "six lanes both ways"; None where none are left for each way."""
     number = of_kinds(found, "number")[0].value
     if isinstance(number, Range):
         number = tuple(range(int(number.min), int(number.max) + 1))
@@ -61,6 +62,7 @@ def traffic_level(found: list[Piece]) -> Piece | None:
 
 
 def count_actor(found: list[Piece]) -> Piece:
+    """ "Three trucks", "a few pedestrians", "the van ahead"."""
     noun = of_kinds(found, "vehicle", "vehicles", "person", "lead")[0]
     counted, vague = of_kinds(found, "number"), of_kinds(found, "amount")
     amount = possible(vague[0].value)[0] if vague else None

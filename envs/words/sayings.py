@@ -49,7 +49,7 @@ def _next_item(found: list[Piece]) -> list[Piece]:
     return [found[0], found[1].of("comma")]
 
 
-def _bare_none(found: list[Piece]) -> list[Piece]:
+def _one_more(found: list[Piece]) -> list[Piece]:
     """ "Another from the left"."""
     return [found[0].of("repeat")]
 
@@ -57,6 +57,13 @@ def _bare_none(found: list[Piece]) -> list[Piece]:
 def _sets_in(found: list[Piece]) -> list[Piece] | None:
     """先下起雨，四秒以后前车刹车: that it rains happens as well."""
     return [found[0].of("start"), *found[1:]] if found[0].value == "first" else None
+
+
+def _two_levels(found: list[Piece]) -> Piece | None:
+    """流量取低或中."""
+    levels = [traffic_level([found[0], amount]) for amount in of_kinds(found, "amount")]
+    values = tuple(level.value for level in levels if level is not None)
+    return spanning(found, "traffic", values) if len(set(values)) == len(levels) else None
 
 
 SAYINGS: list[Rule] = [
@@ -85,15 +92,8 @@ SAYINGS: list[Rule] = [
     rule("(person|vehicle) side number? vehicle (?=ahead)", _left_there),
     rule("leaves", lambda found: found[0].of("motion", "stopped")),
     rule("(vehicle|person|motion|side) slash (?=(number|scale){1,4} unit)", _next_item),
-    rule("another (?=(between|at)? side)", _bare_none),
-    rule("traffic_word amount or amount", lambda found: _two_levels(found)),
-    rule("measure amount or amount", lambda found: _two_levels(found)),
+    rule("another (?=(between|at)? side)", _one_more),
+    rule("traffic_word amount or amount", _two_levels),
+    rule("measure amount or amount", _two_levels),
 ]
 """Before anything is counted, and before ``PHRASES``."""
-
-
-def _two_levels(found: list[Piece]) -> Piece | None:
-    """流量取低或中."""
-    levels = [traffic_level([found[0], amount]) for amount in of_kinds(found, "amount")]
-    values = tuple(level.value for level in levels if level is not None)
-    return spanning(found, "traffic", values) if len(set(values)) == len(levels) else None
