@@ -32,14 +32,15 @@ from worldsim.dynamics.transformer import Dynamics
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.agreement import check_agreement
+from worldsim.training.astray import AstrayConfig, Veils
 from worldsim.training.backwards import play_backwards
 from worldsim.training.ego_warp import EgoWarpConfig, Picture, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.mixture import Buckets
-from worldsim.training.objective import ClipBatch, ObjectiveConfig, Past, drop_conditions, objective
+from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
 from worldsim.training.precision import autocast, pick_precision
-from worldsim.training.rolled import RolledClips, RolledConfig
 from worldsim.training.state import TrainState, holds_state
+from worldsim.training.veil import Veil
 from worldsim.types import FRAME_RATE_HZ, Episode
 from worldsim.views import Views
 from worldsim.world_model import LatentScale, WorldConfig, WorldModel
@@ -77,7 +78,7 @@ class TrainDynamicsConfig:
     tokenizer: str = "runs/tokenizer"
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    rolled: RolledConfig = field(default_factory=RolledConfig)
+    astray: AstrayConfig = field(default_factory=AstrayConfig)
     ego_warp: EgoWarpConfig = field(default_factory=EgoWarpConfig)
     loop: LoopConfig = field(default_factory=_loop_defaults)
     shapes: list[ClipShape] = field(default_factory=_shapes)  # taken in turn
@@ -305,27 +306,26 @@ def _step_function(
     dtype: torch.dtype,
     tokenizer: Tokenizer,
 ) -> StepFn:
-    rolled = RolledClips(config.rolled, source.mixtures[0][1], config.loop.seed)
+    veils = Veils(config.astray, source.mixtures[0][1], config.loop.seed)
 
-    def roll(number: int) -> None:
-        assert isinstance(state.evaluated, Dynamics)
-        with autocast(dtype, config.device):
-            rolled.roll(assemble(state.evaluated, tokenizer, source.main.scale).to(config.device), number)
-
-    def clips(number: int, mature: bool) -> tuple[Views, ClipBatch, Past | None]:
-        if mature and np.random.default_rng((config.loop.seed, number, 0)).random() < config.rolled.share:
-            if rolled.due(number):
-                roll(number)
-            return source.main.views, *rolled.draw(number)
-        shape = config.shapes[number % len(config.shapes)]
-        views, batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
-        return views, play_backwards(batch, config.backward_share, state.generator), None
+    def veil(number: int, batch: ClipBatch, views: Views) -> Veil | None:
+        if views != source.main.views:  # what is rolled out consists of the main ones
+            return None
+        if veils.due(number):
+            assert isinstance(state.evaluated, Dynamics)
+            with autocast(dtype, config.device):
+                veils.roll(assemble(state.evaluated, tokenizer, source.main.scale).to(config.device), number)
+        clips, frames = batch.latents.shape[:2]
+        return veils.draw(number, clips, frames, views)
 
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
         mature = number >= config.objective.bootstrap_after
-        views, batch, past = clips(number, mature)
+        shape = config.shapes[number % len(config.shapes)]
+        views, batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))
+        batch = play_backwards(batch, config.backward_share, state.generator)
+        over = veil(number, batch, views) if mature and shape.frames > 1 else None
         batch = drop_conditions(batch, config.objective, state.generator)
         with autocast(dtype, config.device):
-            return objective(dynamics.at(views), batch, config.objective, state.generator, mature, past)
+            return objective(dynamics.at(views), batch, config.objective, state.generator, mature, over)
 
     return step

@@ -22,6 +22,7 @@ from worldsim.dynamics.heads import head_loss
 from worldsim.dynamics.transformer import Dynamics, Prediction
 from worldsim.errors import choose
 from worldsim.training.registration import leading_motions
+from worldsim.training.veil import Veil
 
 NOISE, NOTHING = "noise", "nothing"
 
@@ -123,21 +124,24 @@ def objective(
     config: ObjectiveConfig,
     generator: torch.Generator,
     mature: bool = True,
-    rolled: Past | None = None,
+    veil: Veil | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean ramp-weighted squared error in x-space plus head losses, and its parts.
 
     The first clips train large steps, the last ones go on from what the model drew itself, those between are plain;
-    all are plain unless the model is ``mature``. With a ``rolled`` past all go on from that; what is true of the
-    batch's frames need not be so of these, so nothing is learned about them.
+    all are plain unless the model is ``mature``. Where a ``veil`` lies over what is remembered, all of them go on from
+    there to what was truly seen; what is true of the frames below need not show, so nothing is learned about them.
     """
     b, t = batch.latents.shape[:2]
     finest = dynamics.config.finest_steps
     large = round(config.bootstrap_fraction * b) if mature and finest > 1 else 0
-    own = round(config.own_fraction * (b - large)) if mature and t > 1 and rolled is None else 0
-    past = rolled or Past(batch.latents, batch.motion)
+    own = round(config.own_fraction * (b - large)) if mature and t > 1 else 0
+    past = Past(batch.latents, batch.motion)
     if own:
         past = past.cut(0, b - own).then(own_past(dynamics, batch.cut(b - own, b), config.own_depth, generator))
+    clear = torch.ones(b, dtype=torch.bool, device=batch.latents.device)
+    if veil is not None:
+        past, clear = Past(veil.over(past.latents), past.leads), veil.clear
     jump, flow = shortcut_levels(large, t, finest, generator), flow_levels(b - large, t, generator)
     levels = Levels(torch.cat((jump.signal, flow.signal)), torch.cat((jump.step, flow.step)))
     two = _Streams.begin(dynamics, batch, past, generator)
@@ -158,16 +162,13 @@ def objective(
 
     drawn_error, written_error = error(seen.latents[:, t:], goal), error(seen.latents[:, :t], batch.latents)
     ramp = ramp_weight(levels.signal, config.noise_weight)
-    picture = (ramp * drawn_error).mean()
-    if rolled is None:
-        picture = picture + config.written_weight * written_error.mean()
-    told = torch.full_like(ramp, 1.0 if rolled is None else 0.0)
-    weight = torch.cat((told, config.written_weight * ramp), dim=1)
+    picture = (ramp * drawn_error).mean() + config.written_weight * (written_error * clear[:, None]).mean()
+    weight = torch.cat((clear[:, None].expand_as(ramp), config.written_weight * ramp), dim=1)
     heads, parts = head_loss(seen.state, torch.cat((batch.targets, batch.targets), dim=1), weight)
-    if rolled is not None:
-        return picture + config.head_weight * heads, {"rolled_error": float(drawn_error[large:].mean().detach())}
     values = {"picture": picture, "heads": heads, "flow_error": drawn_error[large : b - own].mean()}
     values["written_error"] = written_error[: b - own].mean()
+    if not clear.all():
+        values["astray_error"] = drawn_error[~clear].mean()
     if large:
         values["jump_error"] = drawn_error[:large].mean()
     if own:
