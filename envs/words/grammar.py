@@ -15,6 +15,7 @@ from . import measures
 from .counted import LISTED, Actor, bounded_lanes, count_actor, count_lanes, traffic_level
 from .lexicon import Piece
 from .measures import Moment
+from .own import GLASS
 from .phrasing import PHRASES, is_bare_right
 from .rules import Rule, apply, drop, if_first, of_kinds, rule, slash, spanning
 from .sayings import SAYINGS
@@ -133,6 +134,7 @@ def _lists() -> list[Rule]:
 
 
 _RULES = [
+    *GLASS,
     *SHORTHAND,
     *SAYINGS,
     *PHRASES,
@@ -197,7 +199,7 @@ _RULES = [
     rule("(least|most) (after|at)? length", measures.bounded),
     rule("length (least|most)", measures.bounded),
     rule("(?<=ego)length", measures.drive_speed),
-    rule("(for length clip?|length scope? (for|clip)|clip for? length)", measures.horizon),
+    rule("(for length clip?|(?<!at)length scope? (for|clip)|clip for? length)", measures.horizon),
     rule("after? another length (later|post|after|elapse)?", measures.moment("last")),
     rule("length (later|elapse)", measures.moment("last")),
     rule("elapse", lambda found: found[0].of("motion", "walk")),
