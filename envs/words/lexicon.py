@@ -44,7 +44,10 @@ _ENUMERATORS = re.compile("[\u2460-\u24ff\u2776-\u2793\u3220-\u3229]")
 """① and the like, which only begin an item."""
 _ENTRY = re.compile(r"(\$[a-z]+|[a-z_]+(?:[=~][^:]+)?):")
 _TYPO_LIKENESS, _TYPO_TRIES = 0.85, 64
-_BENT_COST, _EXTRA_COST = 0.1, {"unknown": 5.0, "stop": 0.05}  # a listed phrase costs 1
+_BENT_COST, _EXTRA_COST = (
+    0.1,
+    {"unknown": 5.0, "stop": 0.05, "asking": 0.05, "willing": 0.05},
+)  # a listed phrase costs 1
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the ego would do itself, and what is on its glass: "let me change lanes", 我想主动变道, "the windscreen fogs up".
+"""What the ego would do itself, and what is on its glass: "let me change lanes", 我想主动变道, "the mirrors iced up".
 
 "I want to brake" is a wish about the ego, "I want to see somebody brake" is not: the modal has to stand right before
 the motion. Mist on a pane is no fog, and ice on it no snow.

@@ -16,7 +16,7 @@ from .own import own_deeds
 from .scene import even_traffic, read_scene
 from .taking_back import take_back
 
-_SILENT = ("stop", "hedge", "shade")
+_SILENT = ("stop", "hedge", "shade", "asking")
 _KEYS = ("stop", "traffic_word", "lane_word", "command_word", "speed_of")
 
 
