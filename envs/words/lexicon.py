@@ -38,6 +38,7 @@ _SIGNS = {
     ">": "turn", "⇒": "turn", "➜": "turn", "➔": "turn", "@": "at", "≥": "at", "<": "before", "≤": "before",
     ":": "colon", "：": "colon", "=": "colon", "…": "comma", "•": "comma", "●": "comma", "◦": "comma", "▪": "comma",
     "■": "comma", "◆": "comma", "▶": "comma",
+    "{": "brace", "}": "unbrace", "[": "bracket", "]": "unbracket",
     ".": "end", ";": "end", "!": "end", "?": "end", "\n": "end", "。": "end", "；": "end", "！": "end", "？": "end",
 }  # fmt: skip
 _ENUMERATORS = re.compile("[\u2460-\u24ff\u2776-\u2793\u3220-\u3229]")

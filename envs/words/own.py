@@ -30,6 +30,9 @@ def own_deeds(pieces: Sequence[Piece]) -> Iterator[Piece]:
         if piece.kind != "willing":
             yield piece
             continue
+        if piece.value == "car":
+            yield piece.of("ego") if _takes_a_route(pieces[place + 1 :]) else piece.of("vehicle", "car")
+            continue
         own = _governed(pieces[place + 1 :]) in DEEDS and (piece.value == "self" or not others)
         yield piece.of("ego" if own else "stop", "")
 
@@ -42,6 +45,11 @@ def _governed(following: Sequence[Piece]) -> str:
             return piece.kind
         before = piece.kind
     return ""
+
+
+def _takes_a_route(following: Sequence[Piece]) -> bool:
+    """ "Could the car turn left": whose route is chosen is the ego."""
+    return next((piece.kind for piece in following if piece.kind not in ("stop", "shade")), "") == "command"
 
 
 def _on_glass(found: list[Piece]) -> list[Piece] | None:

@@ -168,8 +168,9 @@ def _dated_before(clause: Clause, book: Book) -> bool:
     if before is None or before.clause.sentence != clause.sentence or len(keys) != 1 or not keys <= set(TURNING):
         return False
     (key,) = keys
-    if _only_dated(before.clause) and any(piece.value.since == "last" for piece in before.clause.of("moment")):
-        return True  # "two seconds after that, rain"
+    later = before.clause.link in ("next", "later") and any(each.mentions for each in book.told)
+    if _only_dated(before.clause) and (later or any(each.value.since == "last" for each in before.clause.of("moment"))):
+        return True  # "two seconds after that, rain", "then, at 30 s, dusk"
     return _only_dated(before.clause) and (key in book.said or key in book.implied or book.was_told(key))
 
 
