@@ -110,9 +110,10 @@ class Book:
         """
         moves = clause is not None and any(each.value != "walk" for each in clause.of("motion"))
         alone = clause is not None and not moves and not clause.of("actor", "cannot")
+        by_ego = clause is not None and bool(clause.of("ego"))
         if piece.kind == "length" and piece.value[1] == "s" and not (clause and clause.of(*_NO_DRIVE)):
             self.say("horizon_s", piece, (piece.value[0],))
-        elif piece.kind == "side" and alone and self._branches() and (clause.of("ego") or not self._happens()):
+        elif piece.kind == "side" and alone and self._branches() and (by_ego or not self._happens()):
             self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right", "we take it to the left"
         elif piece.kind == "side":
             self.refuse(NO_PLACE, piece, nearest=f"a car cuts in from the {possible(piece.value)[0]}")
