@@ -100,8 +100,8 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
         current = found[-1]
         if piece.kind in ("and", "with") and _joins(pieces, place):
             continue
-        if piece.kind == "comma" and current.link == "earlier" and not current.pieces:
-            continue  # 在这之前，
+        if piece.kind == "comma" and current.link in ("earlier", "next") and not current.pieces:
+            continue  # 在这之前，"then, at 30 s"
         if piece.kind in _BREAKS or (piece.kind == "than" and current.link == "after"):
             current.is_title = piece.kind == "colon"
             _postponed(found)

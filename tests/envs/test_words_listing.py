@@ -47,6 +47,10 @@ def test_square_brackets_are_from_to() -> None:
         ("Rain only begins after 200 s, until then it is dry, highway", [("weather", 200.0)]),
         ("堵得纹丝不动，四车道", []),
         ("A police car comes up behind us on the highway", []),
+        ("4秒右侧走出一个人，双向路", [("pedestrian", 4.0)]),
+        ("我一个人开在高速上", []),
+        ("0到10秒雨，10到20秒雾，20秒以后晴", [("weather", 10.0), ("weather", 20.0)]),
+        ("rain stops at 12 s; then, at 30 s, dusk, highway", [("weather", 12.0), ("time_of_day", 30.0)]),
     ],
 )  # fmt: skip
 def test_events_are_told_once_and_states_are_none(text: str, expected: list[tuple[Any, ...]]) -> None:
@@ -71,3 +75,12 @@ def test_the_route_is_that_of_the_ego(text: str, command: str) -> None:
 
 def test_a_count_of_speed_bumps_counts_no_lanes() -> None:
     assert "lanes" not in PARSER.parse("连续设三道减速带，出口").asked
+
+
+def test_who_comes_from_a_ramp_says_where() -> None:
+    wish = PARSER.parse("A van joins from the slip road at 6 s")
+    assert wish.asked == {"road": "merge"} and [each.kind for each in wish.events] == ["merging_vehicle"]
+
+
+def test_who_would_be_cut_off_is_not_who_cuts_in() -> None:
+    assert told("I want to be cut off by a truck, highway", "kind", "vehicle") == [("cut_in", "truck")]
