@@ -111,7 +111,8 @@ class Book:
         moves = clause is not None and any(each.value != "walk" for each in clause.of("motion"))
         alone = clause is not None and not moves and not clause.of("actor", "cannot")
         by_ego = clause is not None and bool(clause.of("ego"))
-        if piece.kind == "length" and piece.value[1] == "s" and not (clause and clause.of(*_NO_DRIVE)):
+        is_drive = not (clause and clause.of(*_NO_DRIVE)) and not (by_ego and moves)  # 自车12秒时急刹
+        if piece.kind == "length" and piece.value[1] == "s" and is_drive:
             self.say("horizon_s", piece, (piece.value[0],))
         elif piece.kind == "side" and alone and self._branches() and (by_ego or not self._happens()):
             self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right", "we take it to the left"

@@ -61,6 +61,11 @@ def test_somebody_for_whom_the_ego_brakes_comes_at_that_time() -> None:
     assert (event.kind, event.side, event.at_s) == ("cyclist", "left", 6.0)
 
 
+def test_when_the_ego_would_do_it_is_not_how_long_the_drive_is() -> None:
+    wish = PARSER.parse("自车12秒时急刹，高速")
+    assert wish.asked == {"road": "highway"} and "12秒" in refused(wish)
+
+
 # --- its own glass, and what is not there -----------------------------------------------------------------------------
 
 
@@ -107,6 +112,8 @@ def test_weather_outside_is_weather(text: str, weather: str) -> None:
         ("a one-way street in the rain", "one-way street"),
         ("spectators on the grandstand, racetrack", "grandstand"),
         ("get past the bus, two-way road", "get past"),
+        ("mud on the camera housing, highway", "camera"),
+        ("轮胎没气了，高速", "没气"),
         ("空调开到最大，高速", "空调"),
         ("摄像头进水了，环岛", "摄像头"),
         ("定速巡航，高速", "定速巡航"),
