@@ -10,7 +10,9 @@ Before the colon stands a meaning, ``kind=value``, of the kinds that grammar.py 
 the phrases, parted by commas, on as many indented lines as they need. ``~`` instead of ``=`` is for what does not exist
 here: the nearest is taken, and said to be. ``$name: ...`` makes a macro; a phrase with macros stands for every
 combination. ``skip`` lists words that may stand inside any phrase, ``stop`` those that mean nothing by themselves,
-``hedge`` and ``shade`` those that doubt or colour what is said and are taken plainly.
+``asking`` and ``willing`` those that only say that something is wished ("give me", "I want to"), ``hedge`` and
+``shade`` those that doubt or colour what is said and are taken plainly. What carries a wish that cannot be had is no
+``stop`` but a ``cannot``, so that it is reported.
 A new language is a new file, listed in ``parser.LANGUAGES``.
 
 A token is a number, a letter-written word, one Han character or one sign. Spans count characters of the text.
