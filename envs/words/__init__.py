@@ -2,9 +2,9 @@
 
 To add a word, write it into ``english.txt`` or ``chinese.txt``; to add a language, write a file like them and list it
 in ``parser.LANGUAGES``. A text goes through these in turn: ``lexicon`` (words), ``taking_back`` (corrections),
-``grammar`` with ``shorthand``, ``sayings``, ``phrasing``, ``measures``, ``counted``, ``timelines`` and ``spells``
-(phrases, by ``rules``), ``clauses`` and ``asides``, ``reading`` (with ``happenings``, ``deeds``, ``waiting``,
-``echoes``, ``turning`` and ``scene``), ``order`` (times), ``settling`` (one scene of it all).
+``own`` (what the ego does), ``grammar`` with ``shorthand``, ``sayings``, ``phrasing``, ``measures``, ``counted``,
+``timelines`` and ``spells`` (phrases, by ``rules``), ``clauses`` and ``asides``, ``reading`` (with ``happenings``,
+``deeds``, ``waiting``, ``echoes``, ``turning`` and ``scene``), ``order`` (times), ``settling`` (one scene of it all).
 """
 
 from .endpoint import EndpointConfig, EndpointError, EndpointParser

@@ -108,15 +108,22 @@ class Book:
         """A side or a moment that no event can take. Where its ``clause`` names nobody beside it, a length of time is
         that of the drive, and a side may be the way to go.
         """
-        alone = clause is not None and not clause.of("ego", "motion", "actor")
-        if piece.kind == "length" and piece.value[1] == "s" and not (clause and clause.of(*_NO_DRIVE)):
+        moves = clause is not None and any(each.value != "walk" for each in clause.of("motion"))
+        alone = clause is not None and not moves and not clause.of("actor", "cannot")
+        by_ego = clause is not None and bool(clause.of("ego"))
+        is_drive = not (clause and clause.of(*_NO_DRIVE)) and not (by_ego and moves)  # 自车12秒时急刹
+        if piece.kind == "length" and piece.value[1] == "s" and is_drive:
             self.say("horizon_s", piece, (piece.value[0],))
-        elif piece.kind == "side" and alone and not any(told.mentions for told in self.told) and self._branches():
-            self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right"
+        elif piece.kind == "side" and alone and self._branches() and (by_ego or not self._happens()):
+            self.say("command", piece, (piece.value,))  # "exit, fog, light traffic, right", "we take it to the left"
         elif piece.kind == "side":
             self.refuse(NO_PLACE, piece, nearest=f"a car cuts in from the {possible(piece.value)[0]}")
         else:
             self.refuse(NO_PLACE, piece, nearest="a car cuts in after 5 s")
+
+    def _happens(self) -> bool:
+        """Whether there is any event."""
+        return any(told.mentions for told in self.told)
 
     def _branches(self) -> bool:
         """Whether the road that is said leads several ways."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from .counted import LISTED, Actor
 from .lexicon import Piece
 from .limits import ACTS, DOERS
+from .own import OWN_DEEDS
 
 _BREAKS = ("comma", "end", "but", "with", "and", "colon", "close")
 _ATTRIBUTES = ("side", "moment", "length", "span", "sides")
@@ -99,8 +100,8 @@ def clauses(pieces: Sequence[Piece]) -> list[Clause]:
         current = found[-1]
         if piece.kind in ("and", "with") and _joins(pieces, place):
             continue
-        if piece.kind == "comma" and current.link == "earlier" and not current.pieces:
-            continue  # 在这之前，
+        if piece.kind == "comma" and current.link in ("earlier", "next") and not current.pieces:
+            continue  # 在这之前，"then, at 30 s"
         if piece.kind in _BREAKS or (piece.kind == "than" and current.link == "after"):
             current.is_title = piece.kind == "colon"
             _postponed(found)
@@ -204,7 +205,11 @@ def frames(clause: Clause) -> Iterator[Frame]:
         if piece.kind == "ego":
             frame.by_ego |= not frame.actors and not frame.motions
         elif piece.kind == "actor" or (piece.kind == "denied" and piece.value.kind == "actor"):
-            if frame.actors and frame.motions:
+            if frame.by_ego and not frame.actors and any(each.value in OWN_DEEDS for each in frame.motions):
+                moments, frame.moments = frame.moments, []
+                yield frame  # "we brake at 5 s for a cyclist"
+                frame = Frame(moments=moments, denied=denied)
+            elif frame.actors and frame.motions:
                 yield frame
                 frame = Frame(denied=denied)
             frame.actors.append(piece if piece.kind == "actor" else piece.of("actor", piece.value.value))

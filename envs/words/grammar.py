@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..choices import possible
 from . import measures
-from .counted import LISTED, Actor, bounded_lanes, count_actor, count_lanes, traffic_level
+from .counted import Actor, bounded_lanes, count_actor, count_lanes, traffic_level
 from .lexicon import Piece
+from .listing import FEW, NUMBER_SETS, lists, union
 from .measures import Moment
+from .own import GLASS
 from .phrasing import PHRASES, is_bare_right
-from .rules import Rule, apply, drop, if_first, of_kinds, rule, slash, spanning
+from .rules import apply, drop, if_first, of_kinds, rule, spanning
 from .sayings import SAYINGS
 from .shorthand import COMPOUND, SHORTHAND, stamped
 from .spells import timed_spells
@@ -29,19 +30,6 @@ def phrases(pieces: Sequence[Piece]) -> list[Piece]:
     for pattern, build in _RULES:
         found = apply(pattern, build, found)
     return [piece for piece in timed_spells(found) if piece.kind != "rest"]
-
-
-# --- lists ----------------------------------------------------------------------------------------------------
-
-
-def _union(found: list[Piece]) -> Piece:
-    """ "A, B or C": one piece with several values."""
-    parts = [piece for piece in found if piece.kind in LISTED]
-    if parts[0].kind == "actor":
-        names = tuple(dict.fromkeys(name for piece in parts for name in piece.value.names))
-        return spanning(found, "actor", replace(parts[0].value, names=names))
-    values = tuple(dict.fromkeys(value for piece in parts for value in possible(piece.value)))
-    return spanning(found, parts[0].kind, values)
 
 
 def _several(found: list[Piece]) -> list[Piece] | None:
@@ -107,32 +95,8 @@ def _one_after_another(found: list[Piece]) -> list[Piece] | None:
     return [piece.of("and") if piece.kind == "comma" else piece for piece in found]
 
 
-def _denied(found: list[Piece]) -> Piece:
-    """ "no A, B or C" as a denial of their union."""
-    return spanning(found, "denied", _union(found[1:]))
-
-
-_FEW = "{0,6}"  # a bound, so that no text takes long
-
-
-def _lists() -> list[Rule]:
-    rules = []
-    for kind in LISTED:
-        denied = f"not {kind} (comma {kind}){_FEW} comma? (or|and) {kind} ((or|and) {kind}){_FEW}"
-        rules.append(rule(f"choose colon? {kind} (comma? (comma|and|or) {kind}){_FEW}", _union))
-        rules.append(rule(f"{kind} ((comma|and|or){{0,2}} {kind}){_FEW} scope? comma? choose", _union))
-        rules.append(rule(f"{kind} slash (?={kind})", slash))
-        rules.append(rule(f"{kind} or at (?={kind})", lambda found: found[:2]))
-        rules.append(rule(denied, _denied))
-        if kind != "actor":
-            rules.append(rule(f"{kind} (comma {kind}){_FEW} comma? or {kind}", _union))
-    rules.append(rule("actor or actor", _union))
-    rules.append(rule("slash", lambda found: found[0].of("comma")))
-    rules.append(rule("choose", drop))
-    return rules
-
-
 _RULES = [
+    *GLASS,
     *SHORTHAND,
     *SAYINGS,
     *PHRASES,
@@ -150,6 +114,7 @@ _RULES = [
     rule("number clock (at|between)? time_of_day", lambda found: spanning(found, "time_of_day", found[-1].value)),
     rule("number clock number (?=unit)", measures.decimal),
     *measures.NUMBERS,
+    *NUMBER_SETS,
     *COMPOUND,
     rule("between number (to|and) number unit", measures.spell(measures.numbers_between)),
     rule("between number (to|and) number", measures.number_range),
@@ -197,7 +162,7 @@ _RULES = [
     rule("(least|most) (after|at)? length", measures.bounded),
     rule("length (least|most)", measures.bounded),
     rule("(?<=ego)length", measures.drive_speed),
-    rule("(for length clip?|length scope? (for|clip)|clip for? length)", measures.horizon),
+    rule("(for length clip?|(?<!at)length scope? (for|clip)|clip for? length)", measures.horizon),
     rule("after? another length (later|post|after|elapse)?", measures.moment("last")),
     rule("length (later|elapse)", measures.moment("last")),
     rule("elapse", lambda found: found[0].of("motion", "walk")),
@@ -246,14 +211,14 @@ _RULES = [
     rule("ahead scope? (number|amount)? (vehicle|lead)", count_actor),
     rule("(number|amount scope?)? (vehicle|vehicles|person) ahead?", count_actor),
     rule("traffic_word", lambda found: found[0].of("actor", Actor(("any",), level="medium"))),
-    rule(f"actor (comma actor){_FEW} comma? and (?=actor)", _one_after_another),
+    rule(f"actor (comma actor){FEW} comma? and (?=actor)", _one_after_another),
     rule("number (?=(at|between){0,2} (side|moment|length))", if_first(1.0, lambda found: found[0].of("label"))),
     rule("actor with (cannot|unknown)", lambda found: [found[0], found[2]]),
     rule("number motion (?!actor|scope|traffic_word)", _several),
     rule("actor? motion times", _several),
-    rule("times motion", _several),
-    rule("side and side", _union),
-    *_lists(),
+    rule("times actor? motion", _several),
+    rule("side and side", union),
+    *lists(),
     rule("side (to|turn)? side", _from_to),
     rule("(?:(?<=comma)|(?<=end)|^) actor order (?=(moment|side|at|between){0,3} motion)", lambda f: f[::-1]),
 ]

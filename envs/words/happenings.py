@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from ..choices import possible
@@ -85,16 +86,15 @@ class Happenings:
         return turned
 
     def _entitled(self, told: Told) -> None:
-        """ "Emergency stop: after 100 m the car ahead brakes" is one event."""
+        """ "Emergency stop: after 100 m the car ahead brakes" is one event, 切入后急刹：…… are two."""
         before = [each for each in self.book.told if each.clause.sentence == told.clause.sentence]
-        title = next((each for each in reversed(before) if each.mentions), None)
-        if title is None or not title.clause.is_title or not told.mentions:
-            return
-        first, titled = told.mentions[0], title.mentions[0]
-        if all(each.kind == first.kind and each.moment is None for each in title.mentions):
-            first.pieces += titled.pieces
-            first.names, first.side = first.names or titled.names, first.side or titled.side
-            title.mentions = []
+        last = max((place for place, each in enumerate(before) if each.clause.is_title), default=-1)
+        for title, mention in product(before[: last + 1], told.mentions):
+            titled = next((each for each in title.mentions if each.kind == mention.kind and each.moment is None), None)
+            if titled is not None:
+                mention.pieces += titled.pieces
+                mention.names, mention.side = mention.names or titled.names, mention.side or titled.side
+                title.mentions = [each for each in title.mentions if each.kind != mention.kind]
 
     # --- a frame --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ Before the colon stands a meaning, ``kind=value``, of the kinds that grammar.py 
 the phrases, parted by commas, on as many indented lines as they need. ``~`` instead of ``=`` is for what does not exist
 here: the nearest is taken, and said to be. ``$name: ...`` makes a macro; a phrase with macros stands for every
 combination. ``skip`` lists words that may stand inside any phrase, ``stop`` those that mean nothing by themselves,
-``hedge`` and ``shade`` those that doubt or colour what is said and are taken plainly.
+``asking`` and ``willing`` those that only say that something is wished ("give me", "I want to"), ``hedge`` and
+``shade`` those that doubt or colour what is said and are taken plainly. What carries a wish that cannot be had is no
+``stop`` but a ``cannot``, so that it is reported.
 A new language is a new file, listed in ``parser.LANGUAGES``.
 
 A token is a number, a letter-written word, one Han character or one sign. Spans count characters of the text.
@@ -38,13 +40,17 @@ _SIGNS = {
     ">": "turn", "⇒": "turn", "➜": "turn", "➔": "turn", "@": "at", "≥": "at", "<": "before", "≤": "before",
     ":": "colon", "：": "colon", "=": "colon", "…": "comma", "•": "comma", "●": "comma", "◦": "comma", "▪": "comma",
     "■": "comma", "◆": "comma", "▶": "comma",
+    "{": "brace", "}": "unbrace", "[": "bracket", "]": "unbracket",
     ".": "end", ";": "end", "!": "end", "?": "end", "\n": "end", "。": "end", "；": "end", "！": "end", "？": "end",
 }  # fmt: skip
 _ENUMERATORS = re.compile("[\u2460-\u24ff\u2776-\u2793\u3220-\u3229]")
 """① and the like, which only begin an item."""
 _ENTRY = re.compile(r"(\$[a-z]+|[a-z_]+(?:[=~][^:]+)?):")
 _TYPO_LIKENESS, _TYPO_TRIES = 0.85, 64
-_BENT_COST, _EXTRA_COST = 0.1, {"unknown": 5.0, "stop": 0.05}  # a listed phrase costs 1
+_BENT_COST, _EXTRA_COST = (
+    0.1,
+    {"unknown": 5.0, "stop": 0.05, "asking": 0.05, "willing": 0.05},
+)  # a listed phrase costs 1
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ class Limit(NamedTuple):
     nearest: str
 
 
+WITHOUT = "the scene without it"
+"""The nearest wish where no other is near."""
+
 CANNOT: dict[str, Limit] = {
     "colour": Limit("the colours of vehicles are left to chance", "a truck cuts in"),
     "look": Limit("what vehicles and roads look like is left to chance", "a truck cuts in"),
@@ -25,7 +28,12 @@ CANNOT: dict[str, Limit] = {
     "wind": Limit("of the weather there are clear, rain, fog and snow", "rain"),
     "roadworks": Limit("nothing but vehicles, pedestrians and cyclists stands in the way", "a stopped vehicle ahead"),
     "picture": Limit("how the picture is taken is up to the scenario's key `cameras`", "at dusk"),
-    "slope": Limit("roads are level and of fixed lane width", "a winding road"),
+    "cabin": Limit("the ego has no panes, lights, seats or instruments; only the road is seen", WITHOUT),
+    "sensor": Limit("the only sensors are the scenario's key `cameras`, and they have no faults", "fog"),
+    "sound": Limit("there is no sound", WITHOUT),
+    "fault": Limit("the ego has neither faults nor assistants, only its driver", "a stopped car ahead"),
+    "deed": Limit("people cross the road and do nothing else", "a pedestrian crosses"),
+    "slope": Limit("roads are level, of fixed lane width and open both ways or one as their kind is", "a winding road"),
     "train": Limit("on the road are cars, vans, trucks, pedestrians and cyclists", "a truck crosses"),
     "animal": Limit("on the road are cars, vans, trucks, pedestrians and cyclists", "a pedestrian crosses"),
     "emergency": Limit("there are no emergency services", "a van cuts in"),
@@ -36,12 +44,13 @@ CANNOT: dict[str, Limit] = {
 ACTS = ("overtake", "accident", "u_turn")
 """Of these, what somebody does: who does it does nothing else there."""
 
-DOERS = ("animal", "signal", "train", "place", "roadworks", "emergency", "wind", "crosswalk")
+DOERS = (
+    "animal", "signal", "train", "place", "roadworks", "emergency", "wind", "crosswalk", "cabin", "sensor",
+    "sound", "fault",
+)  # fmt: skip
 """Of these, what is not there and yet may be said to do something: nothing happens then."""
 
 NONE_HERE = "there is none here"
-WITHOUT = "the scene without it"
-"""The nearest wish where no other is near."""
 UNREAD = "it is not among the words that are known here"
 NO_PLACE = "it says nothing that could be used where it stands"
 NOT_THERE = Limit("who does it is not there", "a car cuts in")

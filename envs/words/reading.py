@@ -12,10 +12,11 @@ from .deeds import roads_said
 from .grammar import phrases
 from .happenings import Happenings
 from .lexicon import Lexicon, Piece
+from .own import own_deeds
 from .scene import even_traffic, read_scene
 from .taking_back import take_back
 
-_SILENT = ("stop", "hedge", "shade")
+_SILENT = ("stop", "hedge", "shade", "asking")
 _KEYS = ("stop", "traffic_word", "lane_word", "command_word", "speed_of")
 
 
@@ -31,7 +32,7 @@ def read(text: str, lexicon: Lexicon) -> Book:
             book.softened.append((piece, "taken as said, without the doubt"))
         elif piece.kind == "shade":
             book.softened.append((piece, "in what manner cannot be chosen"))
-    spoken = take_back([piece for piece in book.pieces if piece.kind not in _SILENT], book)
+    spoken = take_back([piece for piece in own_deeds(book.pieces) if piece.kind not in _SILENT], book)
     told = set_aside(clauses(phrases(spoken)), book)
     happenings = Happenings(book, roads_said(told))
     for clause in told:

@@ -66,7 +66,20 @@ def _two_levels(found: list[Piece]) -> Piece | None:
     return spanning(found, "traffic", values) if len(set(values)) == len(levels) else None
 
 
+def _at_a_stand(found: list[Piece]) -> list[Piece] | None:
+    """堵得纹丝不动: how jammed it is, and nobody who stands."""
+    still = found[0].value == "heavy" and found[1].value in ("stopped", "slow", "stop")
+    return [found[0], found[1].of("manner_of")] if still else None
+
+
+def _strips(found: list[Piece]) -> list[Piece] | None:
+    """三道减速带: 道 counts more than lanes."""
+    return [found[0].of("label"), found[2]] if found[1].end - found[1].start == len("道") else None
+
+
 SAYINGS: list[Rule] = [
+    rule("traffic motion (?=comma|end|close|$)", _at_a_stand),
+    rule("number lane_word cannot", _strips),
     rule("mid (?=or amount)", lambda found: found[0].of("amount", "medium")),
     rule("(measure|traffic_word) (colon|at){0,2} mid", _level),
     rule("amount or mid", _level),

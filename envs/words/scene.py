@@ -35,6 +35,8 @@ def read_scene(piece: Piece, denied: bool, clause: Clause, book: Book) -> None:
         book.deny(turning_key(piece.value), piece, (piece.value,))
     elif piece.kind == "manner":
         book.refuse(limits.ONE_DRIVER if clause.of("actor") else limits.CANNOT["ego_manner"], piece)
+    elif piece.kind == "beyond":
+        book.refuse(limits.CANNOT[piece.value], piece)
     elif piece.kind == "stronger":
         book.refuse("weather comes in one strength", piece)
     elif piece.kind == "others_route":

@@ -35,7 +35,7 @@ def timed_spells(pieces: Sequence[Piece]) -> list[Piece]:
         changed: list[Piece] = []
         for place, spell in enumerate(run):
             segment = found[spell.start : spell.end]
-            lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s", "span", "rest")]
+            lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s", "span", "rest", "moment")]
             if place == 0:
                 changed += [piece.of("label") for piece in lengths] + [spell.state]
             else:
@@ -57,6 +57,9 @@ def _spell(pieces: Sequence[Piece], start: int, end: int) -> _Spell | None:
     segment = pieces[start:end]
     states = [piece for piece in segment if piece.kind in TURNING]
     lengths = [piece for piece in segment if piece.kind in ("length", "horizon_s", "span")]
+    since = [piece for piece in segment if piece.kind == "moment" and piece.value.since in ("post", "open")]
+    if len(since) == 1 and len(states) == 1 and not lengths and isinstance(since[0].value.value, float):
+        return _Spell(start, end, states[0], None, since[0].value.value, True, False)  # 20秒以后晴
     others = [piece for piece in segment if piece not in states and piece not in lengths and piece.kind not in _AROUND]
     if len(states) != 1 or len(lengths) > 1 or others:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..choices import Range, possible
 from .lexicon import Piece
 from .measures import Moment, moment
-from .rules import Rule, rule
+from .rules import Rule, drop, if_first, rule
 
 
 def _began(found: list[Piece]) -> list[Piece] | None:
@@ -76,7 +76,8 @@ TIMELINES: list[Rule] = [
     rule("finally length", lambda found: [found[0].of("order", "next"), *_open(found[1])]),
     rule("finally", lambda found: found[0].of("order", "next")),
     rule("length cannot pronoun?", _behind),
-    rule("length after (?=comma|end|close|$)", moment("last")),
+    rule("length after repeat? (?=comma|end|close|$)", moment("last")),
+    rule("order (?=(weather|time_of_day) (over|turn))", if_first("first", drop)),
     rule("(?:(?<=comma)|(?<=end)|^) post length", _since_then),
     rule("order length (?!scope)", _since_then),
 ]
@@ -84,6 +85,6 @@ TIMELINES: list[Rule] = [
 
 FROM_THEN = [
     rule("between length (?=comma|end|close|later|order|$)", moment("start")),
-    rule("after length over", moment("open")),
+    rule("after length over", lambda found: None if found[-1].value else moment("open")(found)),
 ]
 """What is left of "from 22 s" once "from 22 s to 30 s" is read."""

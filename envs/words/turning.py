@@ -14,10 +14,12 @@ def turnings(clause: Clause, book: Book, led: bool) -> tuple[list[Mention], list
     named, becoming = clause.of(*TURNING), clause.of("becomes")
     if _not_yet(clause, book):
         return [_denied_before(book)], []
-    ends = [*clause.of("over"), *(piece for piece in clause.of("motion") if "stop" in piece.value)]
+    stops = [piece for piece in clause.of("motion") if "stop" in piece.value]
+    ends = [piece for piece in (*clause.of("over"), *stops) if not _by_another(piece, clause)]
     if (spell := _spell(clause, named)) is not None:
         return spell, named
-    verbs = [*ends, *(piece for piece in clause.of("turn", "start") if piece.kind == "start" or _turns(piece, clause))]
+    begins = [piece for piece in clause.of("start") if not _by_another(piece, clause)]
+    verbs = [*ends, *begins, *(piece for piece in clause.of("turn") if _turns(piece, clause))]
     if (gone := _gone(clause, named, book)) is not None:
         return [gone], named
     if clause.of("not", "stronger") or clause.link == "first" or clause.of("actor") or _begins_so(clause):
@@ -85,6 +87,14 @@ def _turns(piece: Piece, clause: Clause) -> bool:
     between = [each for each in clause.pieces if each.kind in kinds]
     place = between.index(piece)
     return any(each.kind in TURNING for each in (*between[max(place - 1, 0) : place], *between[place + 1 : place + 2]))
+
+
+def _by_another(verb: Piece, clause: Clause) -> bool:
+    """ "ESP kicks in in the rain", 大雨天雨刮坏了: what stands right before the verb is no weather."""
+    place = clause.pieces.index(verb)
+    before, after = clause.pieces[:place][-1:], clause.pieces[place + 1 : place + 2]
+    others = any(piece.kind in ("unknown", "cannot") for piece in before)
+    return others and not any(piece.kind in (*TURNING, "becomes") for piece in after)
 
 
 def _not_yet(clause: Clause, book: Book) -> bool:
@@ -158,8 +168,9 @@ def _dated_before(clause: Clause, book: Book) -> bool:
     if before is None or before.clause.sentence != clause.sentence or len(keys) != 1 or not keys <= set(TURNING):
         return False
     (key,) = keys
-    if _only_dated(before.clause) and any(piece.value.since == "last" for piece in before.clause.of("moment")):
-        return True  # "two seconds after that, rain"
+    later = before.clause.link in ("next", "later") and any(each.mentions for each in book.told)
+    if _only_dated(before.clause) and (later or any(each.value.since == "last" for each in before.clause.of("moment"))):
+        return True  # "two seconds after that, rain", "then, at 30 s, dusk"
     return _only_dated(before.clause) and (key in book.said or key in book.implied or book.was_told(key))
 
 
