@@ -1,7 +1,7 @@
 """Do words make the scenario, is it drawn, and which fail? `python -m benchmarks.scenarios [--quick] [--prompts FILE]`
 
-Prompts of ``benchmarks/data/prompts_8.jsonl``, in English and Chinese, are read by the scene parser and compared with
-what their writer says that they ask for (the first line of each file says who had seen it when; on the seven others the
+Prompts of ``benchmarks/data/prompts_9.jsonl``, in English and Chinese, are read by the scene parser and compared with
+what their writer says that they ask for (the first line of each file says who had seen it when; on the eight others the
 grammar was improved): values of the scene, events (kind, side, vehicle, time, order), and the parts
 that cannot be had and must be reported. A value counts wherever the prompt asks for it or the parser says that it
 does, so that neither a miss nor an invention goes unseen. Then scenes are searched for in which an agent fails
@@ -27,7 +27,7 @@ from .asked_scenes import scene_figures
 from .report import ROOT, begin, finish, options
 from .searching import search_figures
 
-PROMPTS = ROOT / "benchmarks" / "data" / "prompts_8.jsonl"
+PROMPTS = ROOT / "benchmarks" / "data" / "prompts_9.jsonl"
 CLOSE_S = 0.051
 AIM = 0.95
 SEARCH_STEPS = 6000
