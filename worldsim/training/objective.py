@@ -22,6 +22,7 @@ from worldsim.dynamics.heads import head_loss
 from worldsim.dynamics.transformer import Dynamics, Prediction
 from worldsim.errors import choose
 from worldsim.training.registration import leading_motions
+from worldsim.training.sway import swayed
 from worldsim.training.veil import Veil
 
 NOISE, NOTHING = "noise", "nothing"
@@ -40,6 +41,7 @@ class ObjectiveConfig:
     bootstrap_fraction: float = 0.25  # of clips that train large steps
     own_fraction: float = 0.4  # of the other clips, whose past is what the model itself drew
     own_depth: int = 2  # times at most that an own past is drawn from an own past
+    swayed_fraction: float = 0.0  # of clips, each of whose frames is drawn where another motion would have led
     bootstrap_after: int = 1000  # steps of plain denoising before large steps, or an own past, are trained
     noise_weight: float = 0.3  # of a frame of pure noise, where the layout is decided; a clean one weighs 1
     written_weight: float = 0.25  # of written frames beside drawn ones
@@ -131,6 +133,7 @@ def objective(
     The first clips train large steps, the last ones go on from what the model drew itself, those between are plain;
     all are plain unless the model is ``mature``. Where a ``veil`` lies over what is remembered, all of them go on from
     there to what was truly seen; what is true of the frames below need not show, so nothing is learned about them.
+    Frames that are drawn where another motion would have led (``swayed``) have no labels either.
     """
     b, t = batch.latents.shape[:2]
     finest = dynamics.config.finest_steps
@@ -139,18 +142,18 @@ def objective(
     past = Past(batch.latents, batch.motion)
     if own:
         past = past.cut(0, b - own).then(own_past(dynamics, batch.cut(b - own, b), config.own_depth, generator))
-    clear = torch.ones(b, dtype=torch.bool, device=batch.latents.device)
-    if veil is not None:
-        past, clear = Past(veil.over(past.latents), past.leads), veil.clear
+    share = config.swayed_fraction if mature else 0.0
+    sway = swayed(dynamics, batch.latents, batch.motion, batch.motion_known, share, generator)
+    clear = torch.ones(b, dtype=torch.bool, device=batch.latents.device) if veil is None else veil.clear
+    past = Past(past.latents if veil is None else veil.over(past.latents), past.leads + sway.motion)
     jump, flow = shortcut_levels(large, t, finest, generator), flow_levels(b - large, t, generator)
     levels = Levels(torch.cat((jump.signal, flow.signal)), torch.cat((jump.step, flow.step)))
     two = _Streams.begin(dynamics, batch, past, generator)
-    x = noisy(
-        batch.latents, torch.randn(batch.latents.shape, generator=generator, device=generator.device), levels.signal
-    )
+    noise = torch.randn(batch.latents.shape, generator=generator, device=generator.device)
+    x = noisy(sway.seen, noise, levels.signal)
     if config.draws_from == NOTHING:
         x, levels = torch.zeros_like(x), Levels(torch.zeros_like(levels.signal), levels.step)
-    goal = batch.latents
+    goal = sway.seen
     if large:
         target = shortcut_target(two.cut(0, large).drawing(), x[:large], jump, finest)
         goal = torch.cat((target, goal[large:]))
@@ -163,10 +166,13 @@ def objective(
     drawn_error, written_error = error(seen.latents[:, t:], goal), error(seen.latents[:, :t], batch.latents)
     ramp = ramp_weight(levels.signal, config.noise_weight)
     picture = (ramp * drawn_error).mean() + config.written_weight * (written_error * clear[:, None]).mean()
-    weight = torch.cat((clear[:, None].expand_as(ramp), config.written_weight * ramp), dim=1)
+    told = clear[:, None].expand_as(ramp)
+    weight = torch.cat((told, config.written_weight * ramp * ~sway.clips[:, None]), dim=1)
     heads, parts = head_loss(seen.state, torch.cat((batch.targets, batch.targets), dim=1), weight)
     values = {"picture": picture, "heads": heads, "flow_error": drawn_error[large : b - own].mean()}
     values["written_error"] = written_error[: b - own].mean()
+    if sway.clips.any():
+        values["swayed_error"] = drawn_error[sway.clips].mean()
     if not clear.all():
         values["astray_error"] = drawn_error[~clear].mean()
     if large:
