@@ -292,7 +292,7 @@ def assemble(dynamics: Dynamics, tokenizer: Tokenizer, scale: LatentScale) -> Wo
 def held_out_loss(dynamics: Dynamics, source: ClipSource, config: TrainDynamicsConfig) -> dict[str, float]:
     """The objective's parts on the same held-out clips and noise at every call."""
     plain = copy.copy(config.objective)
-    plain.bootstrap_fraction = plain.own_fraction = plain.vehicle_weight = 0.0
+    plain.bootstrap_fraction = plain.own_fraction = plain.swayed_fraction = plain.vehicle_weight = 0.0
     draw, noise = np.random.default_rng(1), torch.Generator(config.device).manual_seed(1)
     _, values = objective(dynamics, source.draw(config.validation, draw), plain, noise)
     return {f"val/{name}": value for name, value in values.items()}
@@ -309,6 +309,7 @@ def _step_function(
     veils = Veils(config.astray, source.mixtures[0][1], config.loop.seed)
 
     def veil(number: int, batch: ClipBatch, views: Views) -> Veil | None:
+        """What lies over the past of a step's clips, where anything does."""
         if views != source.main.views:  # what is rolled out consists of the main ones
             return None
         if veils.due(number):

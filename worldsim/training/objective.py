@@ -169,18 +169,18 @@ def objective(
     told = clear[:, None].expand_as(ramp)
     weight = torch.cat((told, config.written_weight * ramp * ~sway.clips[:, None]), dim=1)
     heads, parts = head_loss(seen.state, torch.cat((batch.targets, batch.targets), dim=1), weight)
-    values = {"picture": picture, "heads": heads, "flow_error": drawn_error[large : b - own].mean()}
-    values["written_error"] = written_error[: b - own].mean()
-    if sway.clips.any():
-        values["swayed_error"] = drawn_error[sway.clips].mean()
-    if not clear.all():
-        values["astray_error"] = drawn_error[~clear].mean()
-    if large:
-        values["jump_error"] = drawn_error[:large].mean()
-    if own:
-        values["own_error"] = drawn_error[b - own :].mean()
+    values = {"picture": picture, "heads": heads, "written_error": written_error[: b - own].mean()}
+    values |= _errors(drawn_error, large, own, sway.clips, ~clear)
     values |= {f"head/{name}": value for name, value in parts.items()}
     return picture + config.head_weight * heads, {name: float(value.detach()) for name, value in values.items()}
+
+
+def _errors(drawn: Tensor, large: int, own: int, sways: Tensor, veiled: Tensor) -> dict[str, Tensor]:
+    """Mean errors of ``drawn`` frames, each (b, t), by what their clips train, where any do."""
+    b = len(drawn)
+    errors = {"flow_error": drawn[large : b - own].mean()}
+    parts = {"jump": drawn[:large], "own": drawn[b - own :], "swayed": drawn[sways], "astray": drawn[veiled]}
+    return errors | {f"{name}_error": part.mean() for name, part in parts.items() if len(part)}
 
 
 @torch.no_grad()
