@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from envs.words import GrammarParser
-from envs.words.neighbours import ByLetters
-
-PARSER = GrammarParser(ByLetters())
+from .readings import PARSER
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 
 from envs.choices import possible
-from envs.words import GrammarParser
-from envs.words.neighbours import ByLetters
 
-PARSER = GrammarParser(ByLetters())
-
-
-def told(text: str, *keys: str) -> list[tuple[Any, ...]]:
-    return [tuple(each.get(key) for key in keys) for each in PARSER.parse(text).plain()["events"]]
+from .readings import PARSER, told
 
 
 @pytest.mark.parametrize(

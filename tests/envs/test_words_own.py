@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from envs.words import GrammarParser, SceneWish
-from envs.words.neighbours import ByLetters
+from envs.words import SceneWish
 
-PARSER = GrammarParser(ByLetters())
+from .readings import PARSER
 
 
 def refused(wish: SceneWish) -> str:

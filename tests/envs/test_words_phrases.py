@@ -6,18 +6,7 @@ from typing import Any
 
 import pytest
 
-from envs.words import GrammarParser
-from envs.words.neighbours import ByLetters
-
-PARSER = GrammarParser(ByLetters())
-
-
-def asked(text: str) -> dict[str, Any]:
-    return dict(PARSER.parse(text).asked)
-
-
-def events(text: str) -> list[dict[str, Any]]:
-    return PARSER.parse(text).plain()["events"]
+from .readings import PARSER, asked, events
 
 
 def refused(text: str) -> list[str]:

@@ -6,19 +6,7 @@ from typing import Any
 
 import pytest
 
-from envs.words import GrammarParser
-from envs.words.neighbours import ByLetters
-
-PARSER = GrammarParser(ByLetters())
-
-
-def asked(text: str) -> dict[str, Any]:
-    return dict(PARSER.parse(text).asked)
-
-
-def told(text: str, *keys: str) -> list[tuple[Any, ...]]:
-    return [tuple(each.get(key) for key in keys) for each in PARSER.parse(text).plain()["events"]]
-
+from .readings import PARSER, told
 
 # --- no verb, or one for all ----------------------------------------------------------------------------------------
 
