@@ -20,6 +20,8 @@ Points = npt.NDArray[np.float64]
 COMFORT_LATERAL_MPS2 = 2.5
 COMFORT_BRAKING_MPS2 = 2.0
 _STRIDE = 16  # coarse search looks at every 16th sample
+_NEAR_M = 12.0
+_SLACK_M = 0.1  # by which a lane may go on beyond its ends
 _MEMO = 64  # positions remembered per lane: every vehicle asks for the same ones many times in a step
 
 
@@ -51,7 +53,10 @@ class PathLane(AbstractLane):
         self.forbidden = False
         self.line_types = None  # paint is worked out from the geometry, see markings.py
         self._coarse = np.ascontiguousarray(self.points[::_STRIDE])
+        self._x, self._y = (np.ascontiguousarray(column) for column in self.points.T)
+        self._coarse_x, self._coarse_y = (np.ascontiguousarray(column) for column in self._coarse.T)
         self._xy = [tuple(point) for point in self.points.tolist()]
+        self._box = (*self.points.min(0).tolist(), *self.points.max(0).tolist())
         self._heading_list = self.headings.tolist()
         self._memo: dict[tuple[float, float], tuple[float, float]] = {}
 
@@ -95,10 +100,10 @@ class PathLane(AbstractLane):
         return found
 
     def _project(self, x: float, y: float) -> tuple[float, float]:
-        coarse = int(np.argmin((self._coarse[:, 0] - x) ** 2 + (self._coarse[:, 1] - y) ** 2)) * _STRIDE
+        coarse = _nearest(self._coarse_x, self._coarse_y, x, y) * _STRIDE
         start = max(coarse - _STRIDE, 0)
-        near = self.points[start : coarse + _STRIDE + 1]
-        index = start + int(np.argmin((near[:, 0] - x) ** 2 + (near[:, 1] - y) ** 2))
+        near = slice(start, coarse + _STRIDE + 1)
+        index = start + _nearest(self._x[near], self._y[near], x, y)
         last = len(self._xy) - 1
         best: tuple[float, float, float] | None = None
         for segment in {max(index - 1, 0), min(index, last - 1)}:
@@ -115,6 +120,12 @@ class PathLane(AbstractLane):
                 best = (gap, (segment + clipped) * self.spacing, math.copysign(gap, side))
         assert best is not None
         return best[1], best[2]
+
+    def reaches(self, x: float, y: float, margin: float) -> bool:
+        """False only where no part of the lane, ``margin`` wider on either side, can hold a point. Quickly told."""
+        reach = self.width / 2 + margin + _SLACK_M
+        low_x, low_y, high_x, high_y = self._box
+        return low_x - reach <= x <= high_x + reach and low_y - reach <= y <= high_y + reach
 
     def project(self, points: Points) -> tuple[Points, Points, Points]:
         """Station, lateral offset and lane heading, each (k,), for points (k, 2)."""
@@ -143,12 +154,20 @@ class PathLane(AbstractLane):
         return float(self.comfort_speeds[index])
 
 
+def _nearest(xs: Points, ys: Points, x: float, y: float) -> int:
+    """Which of the points (n,), (n,) is nearest to one."""
+    return int(((xs - x) ** 2 + (ys - y) ** 2).argmin())
+
+
 Path = list[tuple[PathLane, float]]
 
 
 def station_on(path: Path, position: Points, margin: float) -> tuple[float, float, float] | None:
     """(distance along ``path``, lateral offset, lane heading) of a point within ``margin`` of its lanes, or None."""
+    x, y = float(position[0]), float(position[1])
     for lane, offset in path:
+        if offset != 0.0 and not lane.reaches(x, y, margin):
+            continue  # the first lane goes on straight behind its start
         station, lateral = lane.local_coordinates(position)
         starts = -math.inf if offset == 0.0 else -0.01
         if starts <= station <= lane.length + 0.01 and abs(lateral) <= lane.width / 2 + margin:
@@ -167,8 +186,8 @@ class LaneNetwork(RoadNetwork):
         """Work out what needs the whole network; call once, after the last ``add_lane``."""
         table = self.lanes_dict()
         self.indexes, self.lanes = list(table), list(table.values())  # type: ignore[arg-type]
-        self._low = np.array([lane.points.min(0) - 12.0 for lane in self.lanes])
-        self._high = np.array([lane.points.max(0) + 12.0 for lane in self.lanes])
+        self._low = np.array([lane.points.min(0) for lane in self.lanes])
+        self._high = np.array([lane.points.max(0) for lane in self.lanes])
         self.successors = {index: self._successors(index) for index in self.indexes}
         self.predecessors: dict[LaneIndex, list[LaneIndex]] = {index: [] for index in self.indexes}
         for index, following in self.successors.items():
@@ -201,16 +220,28 @@ class LaneNetwork(RoadNetwork):
                 for station in range(len(speeds) - 1, -1, -1):
                     ahead = speeds[station] = min(speeds[station], math.sqrt(ahead * ahead + gain))
 
+    def _apart(self, position: Points) -> Points:
+        """(lanes, 2): how far a point is from each lane's box along x and y; 0 inside."""
+        return np.maximum(np.maximum(self._low - position, position - self._high), 0.0)
+
     def near(self, position: Points) -> list[int]:
         """Positions in ``lanes`` of those whose surroundings hold ``position``."""
-        inside = ((position >= self._low) & (position <= self._high)).all(axis=1)
-        return np.flatnonzero(inside).tolist()
+        return np.flatnonzero((self._apart(position) <= _NEAR_M).all(axis=1)).tolist()
 
     def get_closest_lane_index(self, position: Points, heading: float | None = None) -> LaneIndex:
-        """As in highway-env, without looking at lanes that are far away."""
-        candidates = self.near(position) or range(len(self.lanes))
-        best = min(candidates, key=lambda i: self.lanes[i].distance_with_heading(position, heading))
-        return self.indexes[best]
+        """As in highway-env, without looking at lanes that are far away, or farther than one that was looked at."""
+        apart = self._apart(position)
+        candidates = np.flatnonzero((apart <= _NEAR_M).all(axis=1))
+        if not len(candidates):
+            candidates = np.arange(len(self.lanes))
+        bounds = np.hypot(apart[candidates, 0], apart[candidates, 1])
+        best = (math.inf, -1)
+        for at in bounds.argsort(kind="stable").tolist():
+            if bounds[at] > best[0]:
+                break  # no lane is nearer than its box
+            lane = int(candidates[at])
+            best = min(best, (float(self.lanes[lane].distance_with_heading(position, heading)), lane))
+        return self.indexes[best[1]]
 
     def on_surface(self, position: Points, margin: float = 0.0) -> bool:
         """Whether a point lies on any lane."""
