@@ -49,6 +49,7 @@ class Kind:
     settings: dict[str, Any]  # of ``TrainAgentConfig``
     shares: tuple[float, ...] = SHARES
     begins_as: str = ""  # the kind whose policy of the same seed it starts from
+    part_of: str = ""  # the kind whose training begins with its own, so that its policy is a stage of that one
     tried_out_by: int = 0  # drives by which it is decided, after each doubling of the steps, whether it has converged
 
 
@@ -80,7 +81,7 @@ def kinds_of(arguments: Namespace) -> list[Kind]:
         Kind("model: apprentice", steps, how | {"world": LEARNED, "imagination": {"apprentice": {"steps": steps}}}),
         Kind(MODEL, steps, how | {"world": LEARNED}),
         Kind("model: ppo", steps, {"method": "ppo", "world": LEARNED}),
-        Kind(SAME, steps, how | {"world": REFERENCE}),
+        Kind(SAME, steps, how | {"world": REFERENCE}, part_of=CONVERGED),
         Kind("reference: ppo", steps, {"method": "ppo", "world": REFERENCE}),
         Kind(CONVERGED, steps, how | {"world": REFERENCE}, tried_out_by=TRYOUTS),
     ]
@@ -105,7 +106,7 @@ def train_all(kinds: Sequence[Kind], arguments: Namespace) -> dict[str, list[Tra
     """Every kind with seeds from ``arguments.seed`` on; what is trained already is not trained again."""
     seeds = range(arguments.seed, arguments.seed + arguments.policies)
     runs = [Run(kind, seed, arguments.out / "training", arguments.world, arguments.threads == 1)
-            for kind in kinds for seed in seeds]  # fmt: skip
+            for kind in kinds if not kind.part_of for seed in seeds]  # fmt: skip
     done: dict[tuple[str, int], Trained] = {}
     with tqdm(total=len(runs), desc="training", unit=" policies") as bar:
         for later in (False, True):  # those that begin as another come after it
@@ -113,6 +114,12 @@ def train_all(kinds: Sequence[Kind], arguments: Namespace) -> dict[str, list[Tra
                 done[trained.kind.name, trained.seed] = trained
                 bar.set_postfix_str(f"{trained.kind.name}, seed {trained.seed}")
                 bar.update()
+    for kind in kinds:
+        if kind.part_of:
+            for seed in seeds:
+                whole = done[kind.part_of, seed].stages
+                stages = {steps: folder for steps, folder in whole.items() if steps <= kind.steps}
+                done[kind.name, seed] = Trained(kind, seed, stages)
     return {kind.name: [done[kind.name, seed] for seed in seeds] for kind in kinds}
 
 

@@ -131,28 +131,43 @@ class _Seat:
 
     env: RoadCamEnv
     driver: ScriptedDriver
+    seed: int
     observation: dict[str, Any]
     info: dict[str, Any]
 
 
 def _find(kind: str, scenario: str, seed: int, camera: CameraSpec) -> tuple[_Seat, Moment] | None:
-    """The first moment of ``kind`` in one drive, or None."""
+    """The first moment of ``kind`` in one drive, or None. Looked for unseen, then driven again before the camera."""
+    seat = _begin(scenario, seed, camera)
+    for step in range(_LATEST):
+        if step >= _EARLIEST and _suits(kind, seat.env.truth):
+            return _seen(_begin(scenario, seed, camera), step, kind)
+        if seat.env.skip(seat.driver.act()) or seat.env.truth.collided:
+            return None
+    return None
+
+
+def _begin(scenario: str, seed: int, camera: CameraSpec) -> _Seat:
+    """The start of a calm drive."""
     env = RoadCamEnv(scenario, {"front": camera}, max_steps=_LATEST + 2 * BRANCH_STEPS, grace_steps=None)
     observation, info = env.reset(seed=seed)
     driver = ScriptedDriver(_CALM)
     driver.reset(env, np.random.default_rng([seed, 1]))
-    recorder = Recorder(env, observation, info)
-    for step in range(_LATEST):
-        if step >= _EARLIEST and _suits(kind, env.truth):
-            episode = recorder.episode(seed=seed, split="val")
-            context = excerpt(episode, len(episode) - CONTEXT_FRAMES)
-            return _Seat(env, driver, observation, info), Moment(kind, scenario, seed, context)
-        action = driver.act()
-        observation, _, _, truncated, info = env.step(action)
-        recorder.add(action, observation, info)
-        if truncated or env.truth.collided:
-            return None
-    return None
+    return _Seat(env, driver, seed, observation, info)
+
+
+def _seen(seat: _Seat, steps: int, kind: str) -> tuple[_Seat, Moment]:
+    """The drive at its moment, ``steps`` steps from its start, with the frames that led there."""
+    for _ in range(steps - CONTEXT_FRAMES):
+        seat.env.skip(seat.driver.act())
+    seat.observation, _, _, _, seat.info = seat.env.step(seat.driver.act())
+    recorder = Recorder(seat.env, seat.observation, seat.info)
+    while len(recorder) < CONTEXT_FRAMES:
+        action = seat.driver.act()
+        seat.observation, _, _, _, seat.info = seat.env.step(action)
+        recorder.add(action, seat.observation, seat.info)
+    context = excerpt(recorder.episode(seed=seat.seed, split="val"), 0)
+    return seat, Moment(kind, seat.info["scenario"], seat.seed, context)
 
 
 def _suits(kind: str, truth: Truth) -> bool:

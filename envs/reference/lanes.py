@@ -46,6 +46,7 @@ class PathLane(AbstractLane):
         tangent = np.gradient(self.points, axis=0, edge_order=2)
         self.headings = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
         self.curvatures = np.gradient(self.headings, self.spacing)
+        self.sharpest = float(np.abs(self.curvatures).max())
         self.comfort_speeds = np.full(count, speed_limit)  # filled in by LaneNetwork.finish
         self.width = width
         self.speed_limit = speed_limit

@@ -171,6 +171,22 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Take an action (2,): steering, acceleration. After a contact the vehicle only brakes."""
+        over = self._advance(action)
+        observation, info = self._observe()
+        terminated = over and self.grace_steps is not None and self._ended_for > self.grace_steps
+        truncated = not terminated and self._out_of_time()
+        return observation, info["reward"], terminated, truncated, info
+
+    def skip(self, action: Any) -> bool:
+        """Take an action as ``step`` does, unseen: nothing is drawn or reported. Whether time or road have run out.
+
+        For who looks for a moment, by ``truth``, before a picture is worth its price.
+        """
+        self._advance(action)
+        return self._out_of_time()
+
+    def _advance(self, action: Any) -> bool:
+        """Move everybody; whether the drive is in a state that ends it."""
         if self._state == "new":
             raise gym.error.ResetNeeded(spaces.STEP_BEFORE_RESET)
         values = spaces.check_action(action).astype(np.float64)
@@ -186,12 +202,12 @@ class RoadCamEnv(gym.Env[dict[str, Any], np.ndarray]):
         self.ego.place(pose, state)
         self.truth.update(self.ego, self.traffic)
         self._step += 1
-        observation, info = self._observe()
         over = bool(rewards.ended(self._drive_state()))
         self._ended_for = self._ended_for + 1 if over else 0
-        terminated = over and self.grace_steps is not None and self._ended_for > self.grace_steps
-        truncated = not terminated and (self._step >= self._horizon or self.truth.at_end)
-        return observation, info["reward"], terminated, truncated, info
+        return over
+
+    def _out_of_time(self) -> bool:
+        return self._step >= self._horizon or self.truth.at_end
 
     def render(self) -> FrameArray | None:  # type: ignore[override]
         """The main view enlarged, (h, w, 3), in mode "rgb_array"."""

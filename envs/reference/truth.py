@@ -220,8 +220,19 @@ def _rear_on(path: Path, other: TrafficVehicle) -> tuple[float, float] | None:
     found = station_on(path, other.position, other.WIDTH / 2 - 0.8)
     if found is not None and math.cos(other.heading - found[2]) > 0.9:
         return found[0] - other.LENGTH / 2, found[2]
+    if not any(_may_reach(lane, other) for lane, _ in path):
+        return None
     corners = [station_on(path, corner, -0.6) for corner in (*other.polygon()[:4], other.position)]
     return min(((at[0], at[2]) for at in corners if at is not None), default=None)
+
+
+def _may_reach(lane: PathLane, other: TrafficVehicle) -> bool:
+    """Whether a part of a vehicle may lie well within a lane, told quickly from its middle; never no for yes."""
+    station, lateral = lane.local_coordinates(other.position)
+    apart = other.heading - lane.heading_at(station)
+    half = (other.LENGTH * abs(math.sin(apart)) + other.WIDTH * abs(math.cos(apart))) / 2
+    bulge = other.LENGTH**2 / 8 * lane.sharpest  # by which a bend comes towards the ends of a vehicle beside it
+    return abs(lateral) <= lane.width / 2 + half + bulge
 
 
 def _wrap(angle: float) -> float:

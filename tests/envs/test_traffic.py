@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import envs  # noqa: F401
+from envs.reference import truth
 from envs.reference.lanes import LaneNetwork, station_on
 from envs.reference.roadcam import RoadCamEnv
 
@@ -81,3 +82,41 @@ def test_pairs_that_touch_are_among_those_that_are_looked_at(world: RoadCamEnv) 
     for vehicle, place in zip(crowd, places, strict=True):
         vehicle.position = place
     assert touched > 5
+
+
+def test_no_part_of_a_vehicle_on_a_path_is_overlooked(world: RoadCamEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick look at a vehicle's middle rules out no vehicle whose corners are on the path."""
+    rng = np.random.default_rng(6)
+    cases = []
+    for other in world.traffic.others:
+        before = other.position, other.heading
+        for place in around(world, 60):
+            other.position, other.heading = place, float(rng.uniform(-math.pi, math.pi))
+            cases.append((other, place, other.heading, truth._rear_on(world.truth.path, other)))
+        other.position, other.heading = before
+    monkeypatch.setattr(truth, "_may_reach", lambda lane, other: True)
+    for other, place, heading, found in cases:
+        before = other.position, other.heading
+        other.position, other.heading = place, heading
+        assert truth._rear_on(world.truth.path, other) == found
+        other.position, other.heading = before
+    assert any(found is not None for *_, found in cases)
+
+
+def test_a_step_that_nobody_sees_is_a_step() -> None:
+    seen, unseen = (RoadCamEnv("roundabout", max_steps=30) for _ in range(2))
+    seen.reset(seed=5)
+    unseen.reset(seed=5)
+    action = np.array([0.1, 0.4])
+    for step in range(30):
+        expected, reward, _, over, info = seen.step(action)
+        if step < 29:
+            assert unseen.skip(action) is over is False
+    observation, again, _, over, told = unseen.step(action)
+    assert np.array_equal(observation["camera"], expected["camera"])
+    assert (again, over, told["labels"]) == (reward, True, info["labels"])
+
+
+def test_a_step_that_nobody_sees_needs_a_reset_too() -> None:
+    with pytest.raises(gym.error.ResetNeeded):
+        RoadCamEnv("highway").skip(np.zeros(2))
