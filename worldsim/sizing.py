@@ -78,10 +78,16 @@ def rollout_flops(
 ) -> int:
     """FLOPs of one streaming step: every sampling step, the pass that puts the frame into the cache, the decoder.
 
-    The ego warp is worked out once for all of them.
+    The ego warp, and what the frame before, the motion and the words say, are worked out once for all of them, the
+    places once for all steps, and the heads are read in the last pass alone.
     """
+    n, d, w, c = dynamics.n_tokens, dynamics.latent_dim, dynamics.width, dynamics.condition_width
+    motion = 2 * c * (3 * len(MOTION_FIELDS) + c)
+    before = 2 * n * (2 if dynamics.warp_width else 1) * d * w
+    shared = warp_flops(dynamics) + before + motion + 2 * dynamics.text_dim * c + 2 * w * (w + len(HEAD_FIELDS))
+    one = dynamics_flops(dynamics) - 2 * n * PLACE_FEATURES * w
     picture = dynamics.views.count * decoder_flops(tokenizer) if decode else 0
-    return (sampling_steps + 1) * dynamics_flops(dynamics) - sampling_steps * warp_flops(dynamics) + picture
+    return (sampling_steps + 1) * one - sampling_steps * shared + picture
 
 
 def _convolution(area: int, kernel: int, channels_in: int, channels_out: int) -> int:

@@ -15,11 +15,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from worldsim.diffusion.shortcut import Predict
-from worldsim.dynamics.attention import Order, TimeCache
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
-from worldsim.dynamics.transformer import Dynamics, Prediction, Previous
+from worldsim.dynamics.transformer import Dynamics, Prediction
 from worldsim.tokenizer import Tokenizer, TokenizerConfig
 from worldsim.types import FRAME_RATE_HZ, CameraSpec
 from worldsim.views import Views
@@ -128,37 +126,6 @@ class WorldModel(nn.Module):
             latents = rearrange(latents, "... (v n) d -> ... v n d", v=len(self.cameras))
         return self.tokenizer.decode(self.scale.restore(latents))
 
-    def predict(
-        self,
-        latents: Tensor,
-        condition: FrameCondition,
-        scene: Scene,
-        previous: Previous | None = None,
-        past: Order | TimeCache | None = None,
-    ) -> Prediction:
-        """Clean latents and state-head outputs from noisy latents (b, t, n, d)."""
-        return self.dynamics(latents, condition, scene, previous, past)
-
-
-def denoiser(
-    dynamics: Dynamics,
-    condition: FrameCondition,
-    scene: Scene,
-    previous: Previous | None = None,
-    past: Order | TimeCache | None = None,
-    guidance: float = 1.0,
-) -> Predict:
-    """The dynamics as a function of (noisy latents, signal, step level), for the sampler and for targets.
-
-    ``guidance`` above 1 pushes away from what would be drawn with the scene hidden (Ho & Salimans 2022).
-    """
-
-    def predict(latents: Tensor, signal: Tensor, step: Tensor) -> Tensor:
-        levels = replace(condition, signal=signal, step=step)
-        told = dynamics(latents, levels, scene, previous, past).latents
-        if guidance == 1.0:
-            return told
-        untold = dynamics(latents, levels, scene.hidden(), previous, past).latents
-        return untold + guidance * (told - untold)
-
-    return predict
+    def predict(self, latents: Tensor, condition: FrameCondition, scene: Scene) -> Prediction:
+        """Clean latents and state-head outputs from noisy latents (b, t, n, d), all frames of a clip at once."""
+        return self.dynamics(latents, condition, scene)

@@ -35,9 +35,9 @@ class MeanEngine(Engine):
         self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float,
         temperature: float,
     ) -> Step:  # fmt: skip
-        condition = self._turned_to(state, motion, command)
-        clean = self._expected(state, condition, self._begun_from(state), guidance)
-        return self._remember(state, clean[:, 0], clean[:, 0], condition)
+        frame = self._next(state, motion, command)
+        clean = self._expected(frame, self._begun_from(state), guidance)
+        return self._remember(state, frame, clean[:, 0], clean[:, 0])
 
     def _begun_from(self, state: RolloutState) -> Tensor:
         return self._noise(state)

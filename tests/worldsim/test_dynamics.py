@@ -96,7 +96,7 @@ def test_a_drawn_frame_sees_what_a_rollout_would_show_it() -> None:
     levels = Levels(torch.rand(2, 10, generator=g), torch.randint(0, config.step_levels, (2, 10), generator=g))
     order = Order.written_and_drawn(5, config.context_frames)
     leads = batch.motion + 0.1 * torch.randn(batch.motion.shape, generator=g)
-    both = dynamics(x, batch.condition(levels, leads), batch.scene, past=order)
+    both = dynamics(x, batch.condition(levels, leads), batch.scene, order=order)
     for moment in range(5):
         index = torch.tensor([*range(moment), 5 + moment])
         condition = batch.condition(levels, leads)

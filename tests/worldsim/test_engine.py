@@ -46,8 +46,8 @@ def test_streaming_equals_full_recompute(world: WorldModel) -> None:
         for t in range(frames):
             condition = engine._condition(motion[:, t], None)
             kept.append(noisy(latents[:, t : t + 1], engine._noise(state), condition.signal))
-            seen = world.predict(kept[-1], condition, state.scene, state.previous, state.cache)
-            streamed.append(seen)
+            frame = engine.stream.frame(condition, state.scene, state.previous, state.cache)
+            streamed.append(frame.read(kept[-1], condition.signal, condition.step))
             state.cache.advance()
             state.previous = type(state.previous)(kept[-1][:, 0], condition.signal[:, 0])
         whole = world.predict(

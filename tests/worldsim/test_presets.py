@@ -97,6 +97,15 @@ def test_flops_by_formula_are_those_torch_counts() -> None:
     assert counter.get_total_flops() == decoder_flops(preset.tokenizer)
 
 
+def attention_flops(query: torch.Size, key: torch.Size, *rest: object, **more: object) -> int:
+    b, heads, tokens, size = query
+    return 4 * b * heads * tokens * key[2] * size
+
+
+FUSED = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
+"""What torch does not count by itself."""
+
+
 def test_a_streaming_step_costs_what_the_engine_runs() -> None:
     """The engine's own step, full window, counted by torch."""
     from worldsim.engine.engine import Engine, EngineConfig
@@ -108,7 +117,7 @@ def test_a_streaming_step_costs_what_the_engine_runs() -> None:
     latents = torch.randn(1, window, preset.dynamics.n_tokens, preset.dynamics.latent_dim)
     scene = Scene.unknown(1, preset.dynamics.text_dim)
     state, _ = engine.start(latents, torch.zeros(1, window, len(MOTION_FIELDS)), scene, [0])
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=FUSED) as counter:
         engine.step(state, torch.zeros(1, len(MOTION_FIELDS)))
     expected = rollout_flops(preset.tokenizer, preset.dynamics, 4, decode=False)
     assert counter.get_total_flops() == pytest.approx(expected, rel=0.02)

@@ -1,4 +1,4 @@
-"""Attention within a frame (space) and across frames at one place (time), and the cache protocol.
+"""Attention within a frame (space) and across frames at one place (time).
 
 Axis legend: b batch, t frames, s tokens of a frame, k heads, g kv heads, e head size, w width.
 """
@@ -6,7 +6,6 @@ Axis legend: b batch, t frames, s tokens of a frame, k heads, g kv heads, e head
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,20 +13,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldsim.dynamics.config import DynamicsConfig
-
-
-class TimeCache(Protocol):
-    """What time attention needs of a streaming cache; the engine owns the implementation."""
-
-    def positions(self) -> Tensor:
-        """Index of the frame being processed in each rollout, (b,) int64."""
-
-    def update(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Place the current frame's key and value, (b, s, g, e) each, into ``layer``.
-
-        Returns all keys and values in the window, (b, s, w, g, e), and a mask (b, w), True where filled,
-        or None when every slot is filled.
-        """
 
 
 @dataclass(frozen=True)
@@ -58,16 +43,21 @@ class Order:
         return cls(written.positions.repeat(2), written.before.repeat(2), torch.cat((above, below)))
 
 
-def rotate(x: Tensor, positions: Tensor, base: float = 100.0) -> Tensor:
-    """Rotary embedding (Su et al. 2021) of x (b, t, s, k, e) by frame index ``positions`` (b, t).
+def turns(positions: Tensor, size: int, dtype: torch.dtype, base: float = 100.0) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (b, t, 1, 1, e/2) of the rotary embedding (Su et al. 2021) at frame indices (b, t).
 
     Angles are taken in float64, so that a rollout of a million frames keeps its precision.
     """
-    half = x.shape[-1] // 2
-    rates = base ** (-torch.arange(half, dtype=torch.float64, device=x.device) / half)
-    angles = positions.to(torch.float64)[..., None] * rates  # b t e/2
-    cos, sin = (f(angles).to(x.dtype)[:, :, None, None] for f in (torch.cos, torch.sin))
-    first, second = x[..., :half], x[..., half:]
+    half = size // 2
+    rates = base ** (-torch.arange(half, dtype=torch.float64, device=positions.device) / half)
+    angles = positions.to(torch.float64)[..., None, None, None] * rates
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def turned(x: Tensor, by: tuple[Tensor, Tensor]) -> Tensor:
+    """x (..., s, k, e) turned by ``turns``."""
+    cos, sin = by
+    first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
@@ -138,23 +128,10 @@ class TimeAttention(nn.Module):
         super().__init__()
         self.proj = Projections(config)
 
-    def forward(self, x: Tensor, layer: int, past: Order | TimeCache) -> Tensor:
-        """(b, t, s, w) -> the same, each place by itself; where ``past`` is a cache, t is 1."""
+    def forward(self, x: Tensor, order: Order) -> Tensor:
+        """(b, t, s, w) -> the same, each place by itself."""
+        b = len(x)
         q, k, v = self.proj(x)  # b t s k e
-        if isinstance(past, Order):
-            return self.proj.out(_ordered(q, k, v, past))
-        positions = past.positions()[:, None]
-        q, k = rotate(q, positions), rotate(k, positions)
-        keys, values, filled = past.update(layer, k[:, 0], v[:, 0])
-        b, s = keys.shape[:2]
-        mask = None if filled is None else filled[:, None].expand(-1, s, -1).reshape(b * s, 1, 1, -1)
-        out = attend(rearrange(q, "b t s k e -> (b s) t k e"), keys.flatten(0, 1), values.flatten(0, 1), mask)
-        return self.proj.out(rearrange(out, "(b s) t w -> b t s w", b=b))
-
-
-def _ordered(q: Tensor, k: Tensor, v: Tensor, order: Order) -> Tensor:
-    """q (b, t, s, k, e) over k, v (b, t, s, g, e), each place by itself -> (b, t, s, w)."""
-    b = len(q)
-    q, k = rotate(q, order.positions[None]), rotate(k, order.positions[None])
-    q, k, v = (rearrange(y, "b t s k e -> (b s) t k e") for y in (q, k, v))
-    return rearrange(attend(q, k, v, order.seen), "(b s) t w -> b t s w", b=b)
+        by = turns(order.positions[None], self.proj.head_dim, q.dtype)
+        q, k, v = (rearrange(y, "b t s k e -> (b s) t k e") for y in (turned(q, by), turned(k, by), v))
+        return self.proj.out(rearrange(attend(q, k, v, order.seen), "(b s) t w -> b t s w", b=b))

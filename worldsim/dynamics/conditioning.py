@@ -88,11 +88,18 @@ class Conditioner(nn.Module):
 
     def forward(self, frame: FrameCondition, previous_signal: Tensor, scene: Scene) -> Tensor:
         """``previous_signal`` (b, t) is the signal level of the frame before; -1 where there is none."""
-        levels = torch.stack((frame.signal, previous_signal), dim=-1)
-        signal = self.signal(fourier(levels, self.features).flatten(-2))
+        return self.at_level(frame.signal, frame.step, previous_signal, self.told(frame, scene))
+
+    def told(self, frame: FrameCondition, scene: Scene) -> Tensor:
+        """What does not depend on levels of signal: motion and scene, (b, t, c)."""
         scaled = torch.where(frame.motion_known[..., None], frame.motion, 0.0) / self.motion_scale
         wide = torch.cat((scaled, torch.sin(3 * scaled), torch.tanh(scaled)), dim=-1)
         motion = torch.where(frame.motion_known[..., None], self.motion(wide), self.no_motion)
         text = torch.where(scene.text_known[:, None], self.text(scene.text) * 4.0, self.no_text)
         place = text + sum(embed(scene.fields[:, i]) for i, embed in enumerate(self.fields))
-        return self.mix(signal + self.step(frame.step) + motion + place[:, None])
+        return motion + place[:, None]
+
+    def at_level(self, signal: Tensor, step: Tensor, previous_signal: Tensor, told: Tensor) -> Tensor:
+        """The whole condition (b, t, c) at levels (b, t) of signal, step and the frame before."""
+        levels = fourier(torch.stack((signal, previous_signal), dim=-1), self.features).flatten(-2)
+        return self.mix(self.signal(levels) + self.step(step) + told)

@@ -16,36 +16,19 @@ Axis legend: b batch, t frames, n latent tokens of all views, d latent channels,
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldsim.dynamics.attention import Order, SpaceAttention, TimeAttention, TimeCache
+from worldsim.dynamics.attention import Order, SpaceAttention, TimeAttention
 from worldsim.dynamics.conditioning import Conditioner, FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.ego_warp import EgoWarp
 from worldsim.dynamics.heads import StateHeads
 from worldsim.dynamics.places import ViewEmbedding, place_features
 from worldsim.views import Views
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The frame before the first of a clip, as the model saw it: latents (b, n, d), signal level (b,) or -1.
-
-    ``moved`` (b, n, d) is what the motion that follows makes of it, where that is worked out already; see ``moved_by``.
-    """
-
-    latents: Tensor
-    signal: Tensor
-    moved: Tensor | None = None
-
-    @classmethod
-    def none(cls, latents: Tensor) -> Previous:
-        """No frame before, for latents (b, t, n, d)."""
-        return cls(torch.zeros_like(latents[:, 0]), -torch.ones_like(latents[:, 0, 0, 0]))
 
 
 @dataclass(frozen=True)
@@ -87,15 +70,14 @@ class Block(nn.Module):
 
     def __init__(self, config: DynamicsConfig, index: int) -> None:
         super().__init__()
-        self.index = index
         self.space = Modulated(config, SpaceAttention(config))
         self.time = Modulated(config, TimeAttention(config)) if (index + 1) % config.time_every == 0 else None
         self.mlp = Modulated(config, SwiGLU(config.width, config.hidden))
 
-    def forward(self, x: Tensor, condition: Tensor, past: Order | TimeCache) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, order: Order) -> Tensor:
         x = self.space(x, condition)
         if self.time is not None:
-            x = self.time(x, condition, self.index, past)
+            x = self.time(x, condition, order)
         return self.mlp(x, condition)
 
 
@@ -145,53 +127,35 @@ class Dynamics(nn.Module):
         return other
 
     @property
-    def time_layers(self) -> list[int]:
-        """Indices of the blocks that attend over time, which a cache must hold."""
-        return [i for i in range(self.config.layers) if (i + 1) % self.config.time_every == 0]
+    def layers(self) -> list[Modulated]:
+        """All layers of all blocks, in the order in which a frame passes them."""
+        blocks = ((block.space, block.time, block.mlp) for block in self.blocks)
+        return [layer for block in blocks for layer in block if isinstance(layer, Modulated)]
 
     def forward(
-        self,
-        latents: Tensor,
-        condition: FrameCondition,
-        scene: Scene,
-        previous: Previous | None = None,
-        past: Order | TimeCache | None = None,
+        self, latents: Tensor, condition: FrameCondition, scene: Scene, order: Order | None = None
     ) -> Prediction:
-        """Predict from noisy ``latents`` (b, t, n, d).
-
-        ``past`` is the order of the frames (none: one after the other), or a cache; then t is 1 and the past is in it.
-        """
-        previous = previous or Previous.none(latents)
-        if past is None:
-            past = Order.sequence(latents.shape[1], self.config.context_frames, latents.device)
-        index = past.before if isinstance(past, Order) else torch.full((1,), -1, device=latents.device)
-        before = torch.cat((latents, previous.latents[:, None]), dim=1)[:, index]  # index -1: the last, which precedes
-        before_signal = torch.cat((condition.signal, previous.signal[:, None]), dim=1)[:, index]
+        """Predict from noisy ``latents`` (b, t, n, d). ``order`` of the frames; none: one after the other."""
+        if order is None:
+            order = Order.sequence(latents.shape[1], self.config.context_frames, latents.device)
+        nothing = torch.zeros_like(latents[:, :1])
+        before = torch.cat((latents, nothing), dim=1)[:, order.before]  # index -1: the last, which is none
+        before_signal = torch.cat((condition.signal, nothing[..., 0, 0] - 1.0), dim=1)[:, order.before]
         c = self.conditioner(condition, before_signal, scene)
-        seen = [latents, before]
-        moved = None
-        if self.warp is not None:
-            shared = previous.moved if latents.shape[1] == 1 else None
-            moved = self._moved(before, condition) if shared is None else shared[:, None]
-            seen.append(moved)
-        x = self.embed(torch.cat(seen, dim=-1)) + self._places(latents.device)
+        moved = None if self.warp is None else self.moved(before, condition)
+        seen = [latents, before, *([] if moved is None else [moved])]
+        x = self.embed(torch.cat(seen, dim=-1)) + self.places(latents.device)
         extra = self.extra.expand(*x.shape[:2], -1, -1)
         state = extra[:, :, -1:] + self.conditioner.command(condition.command)[:, :, None]
         x = torch.cat((x, extra[:, :, :-1], state), dim=2)
         for block in self.blocks:
-            x = block(x, c, past)
+            x = block(x, c, order)
         x = self.final(x)
         drawn, state = x[:, :, : self.config.n_tokens], self.heads(x[:, :, -1])
         clean = self.to_latents(drawn)
         if moved is not None:
             clean = clean + self._carried(drawn, condition, before_signal) * (moved - clean)
         return Prediction(clean, state)
-
-    def moved_by(self, previous: Previous, condition: FrameCondition) -> Previous:
-        """``previous`` with what the motion of ``condition`` (b, 1) makes of it, for several passes to share."""
-        if self.warp is None:
-            return previous
-        return replace(previous, moved=self._moved(previous.latents[:, None], condition)[:, 0])
 
     def _carried(self, x: Tensor, condition: FrameCondition, before_signal: Tensor) -> Tensor:
         """How much of each latent (b, t, n, d) is carried along by the motion rather than drawn anew.
@@ -202,11 +166,12 @@ class Dynamics(nn.Module):
         most = (1.0 - condition.signal) * (condition.motion_known & (before_signal >= 0))
         return torch.sigmoid(self.carry(x)) * most[..., None, None]
 
-    def _moved(self, before: Tensor, condition: FrameCondition) -> Tensor:
+    def moved(self, before: Tensor, condition: FrameCondition) -> Tensor:
+        """What the motion of ``condition`` (b, t) makes of the frames ``before`` it (b, t, n, d)."""
         assert self.warp is not None
         return self.warp(before, condition.motion, condition.motion_known, self.config.views)
 
-    def _places(self, device: torch.device) -> Tensor:
+    def places(self, device: torch.device) -> Tensor:
         """Embedding (n, w) of each token's place in the picture, and of the picture it is in."""
         views = self.config.views
         place = self.place(place_features(views, self.place_features, 32.0, device))

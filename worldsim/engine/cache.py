@@ -8,7 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from worldsim.dynamics.attention import TimeAttention
 from worldsim.dynamics.transformer import Dynamics
+from worldsim.engine.fused import Window
 
 
 class RingCache:
@@ -18,8 +20,8 @@ class RingCache:
     pass; ``advance`` moves on. Rollouts in a batch may stand at different positions.
     """
 
-    def __init__(self, layers: list[int], keys: list[Tensor], values: list[Tensor], position: Tensor) -> None:
-        self.layers, self.keys, self.values, self.position = layers, keys, values, position
+    def __init__(self, keys: list[Tensor], values: list[Tensor], position: Tensor) -> None:
+        self.keys, self.values, self.position = keys, values, position
 
     @classmethod
     def empty(cls, dynamics: Dynamics, batch: int) -> RingCache:
@@ -27,10 +29,13 @@ class RingCache:
         c = dynamics.config
         weight = dynamics.embed.weight
         shape = (batch, c.frame_tokens, c.context_frames, c.kv_heads, c.head_dim)
-        layers = dynamics.time_layers
-        keys = [torch.zeros(shape, dtype=weight.dtype, device=weight.device) for _ in layers]
+        keys = [
+            torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+            for each in dynamics.layers
+            if isinstance(each.layer, TimeAttention)
+        ]
         values = [torch.zeros_like(key) for key in keys]
-        return cls(layers, keys, values, torch.zeros(batch, dtype=torch.int64, device=weight.device))
+        return cls(keys, values, torch.zeros(batch, dtype=torch.int64, device=weight.device))
 
     @property
     def window(self) -> int:
@@ -42,21 +47,17 @@ class RingCache:
         """Memory of the buffers; constant over a rollout."""
         return sum(x.nbytes for x in (*self.keys, *self.values))
 
-    def positions(self) -> Tensor:
-        """Index of the frame being processed in each rollout, (b,) int64."""
-        return self.position
-
-    def update(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Place the current frame's key and value (b, s, g, e); see ``worldsim.dynamics.attention.TimeCache``."""
-        i = self.layers.index(layer)
-        keys, values = self.keys[i], self.values[i]
-        rows, slot = torch.arange(len(self.position), device=key.device), self.position % self.window
-        keys[rows, :, slot] = key.to(keys.dtype)
-        values[rows, :, slot] = value.to(values.dtype)
-        if bool((self.position >= self.window - 1).all()):
-            return keys, values, None
-        filled = torch.arange(self.window, device=key.device)[None] <= self.position[:, None]
-        return keys, values, filled
+    def windows(self, turns: tuple[Tensor, Tensor]) -> list[Window]:
+        """The window of each layer, with room for the present frame, at whose moment ``turns`` turn."""
+        slots, rows = self.position % self.window, torch.arange(len(self.position), device=self.position.device)
+        place: tuple[slice | Tensor, slice, int | Tensor] = (rows, slice(None), slots)
+        if bool((slots == slots[:1]).all()):  # plain slices are faster to write
+            place = (slice(None), slice(None), int(slots[:1].sum()))
+        hidden = None
+        if bool((self.position < self.window - 1).any()):
+            empty = torch.arange(self.window, device=self.position.device) > self.position[:, None]
+            hidden = torch.zeros(empty.shape, device=empty.device).masked_fill(empty, -torch.inf)[:, None, None, None]
+        return [Window(keys, values, place, turns, hidden) for keys, values in zip(self.keys, self.values, strict=True)]
 
     def advance(self) -> None:
         """Keep the current frame and stand before the next."""
@@ -64,9 +65,7 @@ class RingCache:
 
     def select(self, index: Tensor) -> RingCache:
         """A copy with the rollouts at ``index`` (k,)."""
-        return RingCache(
-            self.layers, [x[index] for x in self.keys], [x[index] for x in self.values], self.position[index]
-        )
+        return RingCache([x[index] for x in self.keys], [x[index] for x in self.values], self.position[index])
 
     def put(self, index: Tensor, other: RingCache) -> None:
         """Overwrite the rollouts at ``index`` (k,) by those of ``other``."""

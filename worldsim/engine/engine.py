@@ -17,13 +17,14 @@ from torch import Tensor
 
 from worldsim.diffusion.path import noisy
 from worldsim.diffusion.sampler import check_steps, resume, sample
+from worldsim.diffusion.shortcut import Predict
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.heads import StateHeads, StateReading
-from worldsim.dynamics.transformer import Previous
 from worldsim.engine.cache import RingCache
 from worldsim.engine.state import RolloutState
+from worldsim.engine.stream import Frame, Previous, Stream
 from worldsim.types import MOTION_FIELDS
-from worldsim.world_model import WorldModel, denoiser
+from worldsim.world_model import WorldModel
 
 
 @dataclass
@@ -49,10 +50,14 @@ class Step:
 
 
 class Engine:
-    """Rolls a world model forward. It never trains and never touches the global random state."""
+    """Rolls a world model forward, with the weights that it has when the engine is made.
+
+    It never trains and never touches the global random state.
+    """
 
     def __init__(self, world: WorldModel, config: EngineConfig | None = None) -> None:
         self.world = world.eval()
+        self.stream = Stream(world.dynamics)
         self.config = config = config or EngineConfig()
         self.finest = world.config.dynamics.finest_steps
         check_steps(config.steps, self.finest)
@@ -95,8 +100,7 @@ class Engine:
     @torch.no_grad()
     def observe(self, state: RolloutState, latents: Tensor, motion: Tensor, command: Tensor | None = None) -> Step:
         """Advance ``state`` in place by a frame that was seen, not drawn: latents (b, n, d), motion (b, m) or NaN."""
-        self._check_motion(motion, (len(state),))
-        return self._remember(state, latents, latents, self._condition(motion, command))
+        return self._remember(state, self._next(state, motion, command), latents, latents)
 
     @torch.no_grad()
     def imagine(self, scene: Scene, seeds: Sequence[int]) -> tuple[RolloutState, Step]:
@@ -121,8 +125,8 @@ class Engine:
         little is changed. ``keep`` is rounded to a sixteenth, or whatever ``start_steps`` allows. Trust then tells of
         what was drawn alone.
         """
-        condition = self._turned_to(state, motion, command)
-        return self._draw_over(state, latents, condition, self._steps_taken(keep))
+        taken = self._steps_taken(keep)
+        return self._draw_over(state, self._next(state, motion, command), latents, taken)
 
     @torch.no_grad()
     def redraw(
@@ -141,13 +145,13 @@ class Engine:
         that difference that changes, and what nobody could expect stays where it is.
         """
         taken = self._steps_taken(keep)
-        condition, before = self._turned_to(state, motion, command), self._turned_to(source, motion, command)
+        frame, before = self._next(state, motion, command), self._next(source, motion, command)
         noise = self._noise(state)
         guidance = self.config.guidance if bool((state.cache.position > 0).all()) else self.config.start_guidance
-        expected = self._expected(state, condition, noise, guidance)
-        unforeseen = latents[:, None] - self._expected(source, before, noise, 1.0)
-        self._remember(source, latents, latents, before)
-        return self._draw_over(state, (expected + unforeseen)[:, 0], condition, taken)
+        unforeseen = latents[:, None] - self._expected(before, noise, 1.0)
+        sketch = self._expected(frame, noise, guidance) + unforeseen
+        self._remember(source, before, latents, latents)
+        return self._draw_over(state, frame, sketch[:, 0], taken)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -158,25 +162,20 @@ class Engine:
         self, state: RolloutState, motion: Tensor, command: Tensor | None, steps: int, guidance: float,
         temperature: float,
     ) -> Step:  # fmt: skip
-        condition = self._turned_to(state, motion, command)
-        predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
-        drawn = sample(predict, temperature * self._noise(state), steps, self.finest)
-        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+        frame = self._next(state, motion, command)
+        drawn = sample(_guided(frame, guidance), temperature * self._noise(state), steps, self.finest)
+        return self._remember(state, frame, drawn.latents[:, 0], drawn.first_guess[:, 0])
 
-    def _draw_over(self, state: RolloutState, latents: Tensor, condition: FrameCondition, taken: int) -> Step:
-        steps = self.config.start_steps
-        signal = torch.full_like(condition.signal, taken / steps)
-        noised = noisy(latents[:, None], self._noise(state), signal)
-        predict = denoiser(
-            self.world.dynamics, condition, state.scene, state.previous, state.cache, self.config.guidance
-        )
-        drawn = resume(predict, noised, taken, steps, self.finest)
-        return self._remember(state, drawn.latents[:, 0], drawn.first_guess[:, 0], condition)
+    def _draw_over(self, state: RolloutState, frame: Frame, latents: Tensor, taken: int) -> Step:
+        steps, levels = self.config.start_steps, frame.condition.signal
+        noised = noisy(latents[:, None], self._noise(state), torch.full_like(levels, taken / steps))
+        drawn = resume(_guided(frame, self.config.guidance), noised, taken, steps, self.finest)
+        return self._remember(state, frame, drawn.latents[:, 0], drawn.first_guess[:, 0])
 
-    def _expected(self, state: RolloutState, condition: FrameCondition, noise: Tensor, guidance: float) -> Tensor:
+    def _expected(self, frame: Frame, noise: Tensor, guidance: float) -> Tensor:
         """The mean (b, 1, n, d) of what may come next, before anything of it is drawn."""
-        predict = denoiser(self.world.dynamics, condition, state.scene, state.previous, state.cache, guidance)
-        return predict(noise, torch.zeros_like(condition.signal), condition.step)
+        condition = frame.condition
+        return _guided(frame, guidance)(noise, torch.zeros_like(condition.signal), condition.step)
 
     def _steps_taken(self, keep: float) -> int:
         """How many of ``start_steps`` are spared by what is kept."""
@@ -185,17 +184,16 @@ class Engine:
             raise ValueError(f"Engine: expected keep, a signal level in [0, 1), got {keep}")
         return min(taken, self.config.start_steps - 1)
 
-    def _turned_to(self, state: RolloutState, motion: Tensor, command: Tensor | None) -> FrameCondition:
-        """The conditions of the next frame, with the frame before moved as they say: once for all passes."""
+    def _next(self, state: RolloutState, motion: Tensor, command: Tensor | None) -> Frame:
+        """The frame that follows under ``motion`` (b, m), in hand."""
         self._check_motion(motion, (len(state),))
-        condition = self._condition(motion, command)
-        state.previous = self.world.dynamics.moved_by(state.previous, condition)
-        return condition
+        return self.stream.frame(self._condition(motion, command), state.scene, state.previous, state.cache)
 
-    def _remember(self, state: RolloutState, latents: Tensor, guess: Tensor, condition: FrameCondition) -> Step:
+    def _remember(self, state: RolloutState, frame: Frame, latents: Tensor, guess: Tensor) -> Step:
         """Write a frame into the past; ``guess`` is what was expected before it was drawn."""
+        condition = frame.condition
         kept = noisy(latents[:, None], self._noise(state), condition.signal)
-        seen = self.world.predict(kept, condition, state.scene, state.previous, state.cache)
+        seen = frame.read(kept, condition.signal, condition.step)
         state.cache.advance()
         state.previous = Previous(kept[:, 0], condition.signal[:, 0])
         reading = StateHeads.read(seen.state[:, 0])
@@ -228,3 +226,19 @@ class Engine:
             raise ValueError(
                 f"Engine: expected motion of shape {expected} ({', '.join(MOTION_FIELDS)}), got {tuple(motion.shape)}"
             )
+
+
+def _guided(frame: Frame, guidance: float) -> Predict:
+    """The frame as a function of (noisy latents, signal, step level), for the sampler.
+
+    ``guidance`` above 1 pushes away from what would be drawn with the scene hidden (Ho & Salimans 2022).
+    """
+    if guidance == 1.0:
+        return frame.draw
+    hidden = frame.hidden()
+
+    def predict(latents: Tensor, signal: Tensor, step: Tensor) -> Tensor:
+        untold = hidden.draw(latents, signal, step)
+        return untold + guidance * (frame.draw(latents, signal, step) - untold)
+
+    return predict

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from worldsim.dynamics.conditioning import Scene
-from worldsim.dynamics.transformer import Previous
 from worldsim.engine.cache import RingCache
+from worldsim.engine.stream import Previous
 
 
 @dataclass

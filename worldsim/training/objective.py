@@ -237,7 +237,7 @@ class _Streams:
         """Of the written moments and then of those drawn, (b, 2 t, ...), from noisy ``x`` (b, t, n, d)."""
         order = Order.written_and_drawn(x.shape[1], self.dynamics.config.context_frames, x.device)
         condition = self.batch.condition(self.levels.then(levels), self.leads)
-        return self.dynamics(torch.cat((self.written, x), dim=1), condition, self.batch.scene, past=order)
+        return self.dynamics(torch.cat((self.written, x), dim=1), condition, self.batch.scene, order=order)
 
     def drawing(self) -> Predict:
         """The drawn moments' clean latents as a function of (noisy latents, signal, step level)."""
