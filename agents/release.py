@@ -12,7 +12,7 @@ import torch
 
 from worldsim.checkpoint import SHIPPED, ModelCard, load_world, save_world
 from worldsim.data.store import EpisodeStore
-from worldsim.evaluation.evaluate import CalibrateConfig, calibrate
+from worldsim.evaluation.calibrate import CalibrateConfig, calibrate
 from worldsim.schema import option
 
 from .starts import MakeStartsConfig, make_starts

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.config import DynamicsConfig
+from worldsim.dynamics.looks import Looks
 from worldsim.dynamics.transformer import Dynamics, Prediction
 from worldsim.tokenizer import Tokenizer, TokenizerConfig
 from worldsim.types import FRAME_RATE_HZ, CameraSpec
@@ -31,6 +32,7 @@ class WorldConfig:
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     frame_rate_hz: float = FRAME_RATE_HZ
     temperature: float = 1.0  # of the noise its frames are best drawn from: lower is nearer to what is likeliest
+    looks_width: int = 0  # of what tells by its looks how far a frame has come apart; 0: nothing does
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 1.0:
@@ -83,6 +85,14 @@ class WorldModel(nn.Module):
         self.scale = LatentScale(config.dynamics.latent_dim)
         # Disagreement (see engine) that nine in ten held-out frames stay below; trust is 0.5 there.
         self.register_buffer("trust_scale", torch.ones(()))
+        self.looks: Looks | None = None
+        if config.looks_width:
+            self.take_looks(Looks(config.dynamics.width, config.looks_width))
+
+    def take_looks(self, looks: Looks) -> None:
+        """Tell by ``looks`` from now on how far a frame has come apart."""
+        self.looks = looks
+        self.config = replace(self.config, looks_width=looks.token.out_features)
 
     @property
     def device(self) -> torch.device:

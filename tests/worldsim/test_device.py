@@ -13,7 +13,7 @@ from worldsim.checkpoint import ModelCard, load_world, open_tokenizer, save_worl
 from worldsim.cli.main import main
 from worldsim.config import load
 from worldsim.device import check_device
-from worldsim.evaluation.evaluate import CalibrateConfig, calibrate
+from worldsim.evaluation.calibrate import CalibrateConfig, calibrate
 from worldsim.tokenizer import load_tokenizer, save_tokenizer
 from worldsim.training.dynamics import TrainDynamicsConfig, train_dynamics
 from worldsim.training.encode import EncodeConfig, encode

@@ -47,7 +47,7 @@ def test_streaming_equals_full_recompute(world: WorldModel) -> None:
             condition = engine._condition(motion[:, t], None)
             kept.append(noisy(latents[:, t : t + 1], engine._noise(state), condition.signal))
             frame = engine.stream.frame(condition, state.scene, state.previous, state.cache)
-            streamed.append(frame.read(kept[-1], condition.signal, condition.step))
+            streamed.append(frame.read(kept[-1], condition.signal, condition.step)[0])
             state.cache.advance()
             state.previous = type(state.previous)(kept[-1][:, 0], condition.signal[:, 0])
         whole = world.predict(

@@ -13,7 +13,8 @@ from worldsim.checkpoint import ModelCard, load_world, save_world
 from worldsim.data.finalize import finalize
 from worldsim.data.writer import EpisodeWriter
 from worldsim.engine import Engine, EngineConfig
-from worldsim.evaluation.evaluate import CalibrateConfig, calibrate, held_out
+from worldsim.evaluation.calibrate import CalibrateConfig, calibrate
+from worldsim.evaluation.evaluate import held_out
 from worldsim.evaluation.filmstrip import sheet
 from worldsim.evaluation.forecasts import Forecasts, head_figures, read_heads
 from worldsim.evaluation.horizons import merged, score, steps_of, summary

@@ -64,8 +64,8 @@ CALIBRATE = Command(
     "calibrate",
     summary="fit a world model's trust to held-out drives, so that it is high on what the model knows",
     example="data=data/road world=runs/dynamics/world",
-    config="worldsim.evaluation.evaluate:CalibrateConfig",
-    run="worldsim.evaluation.evaluate:calibrate",
+    config="worldsim.evaluation.calibrate:CalibrateConfig",
+    run="worldsim.evaluation.calibrate:calibrate",
     place=55,
 )
 

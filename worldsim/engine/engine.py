@@ -46,7 +46,9 @@ class Step:
     latents: Tensor  # (b, n, d) standardised
     state: StateReading  # each (b,)
     trust: Tensor  # (b,) in (0, 1]: 0.5 where one in ten held-out frames is less sure, less beyond
-    disagreement: Tensor  # (b,) of what was expected before the frame was drawn with the frame; trust is made of it
+    disagreement: Tensor  # (b,) of what was expected before the frame was drawn with the frame
+    doubt: Tensor  # (b,) by the looks of the frame, 0 where it looks fine or nobody tells; both make trust
+    tokens: Tensor  # (b, s, w) that the frame has become, as heads and looks read them
 
 
 class Engine:
@@ -193,13 +195,14 @@ class Engine:
         """Write a frame into the past; ``guess`` is what was expected before it was drawn."""
         condition = frame.condition
         kept = noisy(latents[:, None], self._noise(state), condition.signal)
-        seen = frame.read(kept, condition.signal, condition.step)
+        seen, tokens = frame.read(kept, condition.signal, condition.step)
         state.cache.advance()
         state.previous = Previous(kept[:, 0], condition.signal[:, 0])
         reading = StateHeads.read(seen.state[:, 0])
         disagreement = (guess - seen.latents[:, 0]).square().mean(dim=(1, 2)).sqrt()
-        trust = 1.0 / (1.0 + (disagreement / self.world.trust_scale).square())
-        return Step(latents, reading, trust, disagreement)
+        doubt = torch.zeros_like(disagreement) if self.world.looks is None else self.world.looks.doubt(tokens)
+        trust = 1.0 / (1.0 + (disagreement / self.world.trust_scale).square() + doubt.square())
+        return Step(latents, reading, trust, disagreement, doubt, tokens)
 
     def _noise(self, state: RolloutState) -> Tensor:
         """(b, 1, n, d), each rollout's from its own generator, so that none depends on its neighbours."""

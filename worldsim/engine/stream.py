@@ -98,10 +98,13 @@ class Frame:
         """Clean latents (b, 1, n, d) from noisy ones of signal and step levels (b, 1)."""
         return self._clean(self._through(latents, signal, step), signal)
 
-    def read(self, latents: Tensor, signal: Tensor, step: Tensor) -> Prediction:
-        """The same, and what the heads say. The last pass before ``cache.advance`` is the one that is remembered."""
+    def read(self, latents: Tensor, signal: Tensor, step: Tensor) -> tuple[Prediction, Tensor]:
+        """The same, with what the heads say, and the tokens (b, s, w) that say it.
+
+        The last pass before ``cache.advance`` is the one that is remembered.
+        """
         x = self._through(latents, signal, step)
-        return Prediction(self._clean(x, signal), self.stream.dynamics.heads(x[:, -1:]))
+        return Prediction(self._clean(x, signal), self.stream.dynamics.heads(x[:, -1:])), x
 
     def _through(self, latents: Tensor, signal: Tensor, step: Tensor) -> Tensor:
         """All layers -> (b, s, w)."""

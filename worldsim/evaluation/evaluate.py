@@ -6,25 +6,20 @@ Axis legend: b drives, t frames, h w c of a frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from tqdm import tqdm
 
-from worldsim.checkpoint import FILE_NAME, load_world, read_card, save_world, world_folder
 from worldsim.data.store import EpisodeStore
-from worldsim.engine import Engine, EngineConfig
+from worldsim.engine import Engine
 from worldsim.evaluation import forecasts, horizons
 from worldsim.evaluation.filmstrip import sheet
 from worldsim.evaluation.perceptual import perceptual_distance
 from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, Progress, excerpt, roll_out
-from worldsim.evaluation.trust import fit_trust_scale
-from worldsim.schema import option
 from worldsim.text import TextEncoder
 from worldsim.types import Episode, FrameArray
 
@@ -125,46 +120,3 @@ def _film(drawn: dict[int, FrameArray], drives: Drives, shown: dict[float, int],
         rows.append([None if step is None else true[last + step] for step in there])
         rows.append([None if step is None else drawn[step][row] for step in there])
     return rows
-
-
-# --- calibrate --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class CalibrateConfig:
-    """Which world to calibrate, on what, and how it is drawn from now on. The world's file is written anew."""
-
-    data: Path = option(help="folder of episodes; those held out (split val) are used")
-    world: str = option(help="the folder of a world, or the name of one that ships")
-    episodes: int = option(16, "held-out drives at most")
-    steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
-    temperature: float | None = option(
-        None, "of the noise that frames are drawn from, in [0, 1]: lower is plainer and nearer to what is likeliest; "
-        "none: what the world says",
-    )  # fmt: skip
-    seed: int = option(0, "of the model's own chance")
-    device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
-    threads: int = option(0, "of torch; 0 leaves its own choice")
-
-
-def calibrate(config: CalibrateConfig) -> dict[str, Any]:
-    """Fit the world's trust scale to held-out drives and write it into the world, with the temperature asked for."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    world = load_world(config.world, config.device)
-    if config.temperature is not None:
-        world.config = replace(world.config, temperature=config.temperature)
-    engine = Engine(world, EngineConfig(steps=config.steps, start_steps=1))
-    episodes = held_out(config.data, config.episodes)
-    before = float(engine.world.trust_scale)
-    drives = Drives.of(episodes, engine.world, TextEncoder())
-    scale = fit_trust_scale(engine, drives, [config.seed + i for i in range(len(episodes))], bars("calibrating"))
-    folder = world_folder(config.world)
-    save_world(folder, engine.world, read_card(folder), _weights_dtype(folder))
-    return {"trust_scale before": before, "trust_scale": scale, "world": folder}
-
-
-def _weights_dtype(folder: Path) -> torch.dtype:
-    """The type in which a world's weights are stored, to be kept."""
-    with safe_open(folder / FILE_NAME, framework="pt") as handle:
-        return handle.get_tensor("dynamics.embed.weight").dtype

@@ -1,0 +1,96 @@
+"""Calibrating a world: what its trust is made of, fitted to recorded drives. ``worldsim calibrate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from worldsim.checkpoint import FILE_NAME, load_world, read_card, save_world, world_folder
+from worldsim.data.store import EpisodeStore
+from worldsim.engine import Engine, EngineConfig
+from worldsim.evaluation.evaluate import BATCH, bars, held_out
+from worldsim.evaluation.looks import Apart, fit_looks, rolled_apart, set_scale
+from worldsim.evaluation.metrics import rank_correlation
+from worldsim.evaluation.rollouts import CONTEXT_FRAMES, Drives, excerpt
+from worldsim.evaluation.trust import fit_trust_scale
+from worldsim.schema import option
+from worldsim.text import TextEncoder
+from worldsim.types import Episode
+
+
+@dataclass
+class CalibrateConfig:
+    """Which world to calibrate, on what, and how it is drawn from now on. The world's file is written anew."""
+
+    data: Path = option(help="folder of episodes; those held out (split val) are used")
+    world: str = option(help="the folder of a world, or the name of one that ships")
+    episodes: int = option(16, "held-out drives at most")
+    steps: int = option(4, "sampling passes a frame: 1, 2, 4, ...")
+    rolled: int = option(
+        96, "drives of the split train along which it is rolled out, to learn how pictures look that have come apart; "
+        "0: leaves that as it was",
+    )  # fmt: skip
+    seconds: float = option(15.0, "of each of those at most")
+    temperature: float | None = option(
+        None, "of the noise that frames are drawn from, in [0, 1]: lower is plainer and nearer to what is likeliest; "
+        "none: what the world says",
+    )  # fmt: skip
+    seed: int = option(0, "of the model's own chance")
+    device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
+    threads: int = option(0, "of torch; 0 leaves its own choice")
+
+
+def calibrate(config: CalibrateConfig) -> dict[str, Any]:
+    """Fit what the world's trust is made of and write it into the world, with the temperature asked for."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    world = load_world(config.world, config.device)
+    if config.temperature is not None:
+        world.config = replace(world.config, temperature=config.temperature)
+    engine = Engine(world, EngineConfig(steps=config.steps, start_steps=1))
+    episodes = held_out(config.data, config.episodes)
+    before = float(engine.world.trust_scale)
+    drives = Drives.of(episodes, engine.world, TextEncoder())
+    scale = fit_trust_scale(engine, drives, [config.seed + i for i in range(len(episodes))], bars("calibrating"))
+    looks = _learn_looks(engine, config, episodes)
+    folder = world_folder(config.world)
+    save_world(folder, engine.world, read_card(folder), _weights_dtype(folder))
+    return {"trust_scale before": before, "trust_scale": scale, **looks, "world": folder}
+
+
+def _learn_looks(engine: Engine, config: CalibrateConfig, held_out: list[Episode]) -> dict[str, Any]:
+    """Learn from drives of the split train, at 1, 2 and 4 passes by turns; see on those held out what it is worth."""
+    world, most = engine.world, CONTEXT_FRAMES + round(config.seconds * engine.world.config.frame_rate_hz)
+    least = CONTEXT_FRAMES + round(2 * world.config.frame_rate_hz)
+    store = EpisodeStore(config.data)
+    records = [record for record in store.select(split="train") if record.length > least]
+    records = records[:: max(1, len(records) // max(1, config.rolled))][: config.rolled]
+    held_out = [excerpt(episode, 0, most) for episode in held_out if len(episode) > least]
+    if not records or not held_out:
+        return {}
+    passes = [steps for steps in (1, 2, 4) if steps <= engine.finest]
+    found = []
+    for number, first in enumerate(range(0, len(records), BATCH)):
+        episodes = [excerpt(e, 0, most) for _, e in store.iterate(records[first : first + BATCH])]
+        driven = Engine(world, EngineConfig(steps=passes[number % len(passes)], start_steps=1))
+        seeds = [config.seed + first + i for i in range(len(episodes))]
+        drives = Drives.of(episodes, world, TextEncoder())
+        found.append(rolled_apart(driven, drives, seeds, progress=bars(f"rolling out, {first + len(episodes)} drives")))
+    looks = fit_looks(Apart.joined(found), config.seed, bars("learning how they look"))
+    drives = Drives.of(held_out, world, TextEncoder())
+    seeds = [config.seed + i for i in range(len(held_out))]
+    unseen = rolled_apart(engine, drives, seeds, progress=bars("rolling out what was held out"))
+    set_scale(looks, unseen)
+    worth = rank_correlation(looks(unseen.tokens).double().numpy(), unseen.error.double().numpy())
+    world.take_looks(looks.to(world.device))
+    return {"a picture looks fine up to": float(looks.scale[0]), "rank correlation of looks and error": worth}
+
+
+def _weights_dtype(folder: Path) -> torch.dtype:
+    """The type in which a world's weights are stored, to be kept."""
+    with safe_open(folder / FILE_NAME, framework="pt") as handle:
+        return handle.get_tensor("dynamics.embed.weight").dtype
