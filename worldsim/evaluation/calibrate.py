@@ -85,9 +85,12 @@ def _learn_looks(engine: Engine, config: CalibrateConfig, held_out: list[Episode
     seeds = [config.seed + i for i in range(len(held_out))]
     unseen = rolled_apart(engine, drives, seeds, progress=bars("rolling out what was held out"))
     set_scale(looks, unseen)
-    worth = rank_correlation(looks(unseen.tokens).double().numpy(), unseen.error.double().numpy())
     world.take_looks(looks.to(world.device))
-    return {"a picture looks fine up to": float(looks.scale[0]), "rank correlation of looks and error": worth}
+    error, age = looks(unseen.tokens.to(world.device)).cpu().double().unbind(-1)
+    return {
+        "rank correlation of looks and error": rank_correlation(error.numpy(), unseen.error.double().numpy()),
+        "rank correlation of looks and age": rank_correlation(age.numpy(), unseen.age.double().numpy()),
+    }
 
 
 def _weights_dtype(folder: Path) -> torch.dtype:
