@@ -76,12 +76,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "floor_tokenizer": through["obeyed"],
         "turn_correlation": correlation(seen[0].ravel(), floor[0].ravel()),
         "speed_correlation": correlation(seen[1].ravel(), floor[1].ravel()),
+        "speed_share": speed_share(seen[1], floor[1]),
         "estimator": made,
         "starts": len(starts),
         "probes": len(starts) * len(PROBES),
         "sampling_steps": arguments.steps,
     }
     return finish(figures, arguments, (starts[0].seed, starts[-1].seed))
+
+
+def speed_share(seen: Array, true: Array) -> dict[str, float]:
+    """How much of the true difference to ``hold`` each pedal makes, on the mean of speeds (k, 3), as they are seen."""
+    drawn, meant = (speeds.mean(axis=0) - speeds.mean(axis=0)[1] for speeds in (seen, true))
+    return {name: float(drawn[i] / meant[i]) for i, name in enumerate(PEDALS) if name != "hold"}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class TrafficRoad(RoutedRoad):
         self._steps = 0
 
     def step(self, dt: float) -> None:
-        """Move everybody; every sixth time, first settle who gives way."""
+        """Move everybody; every sixth time, first settle who gives way. There are no ``objects``."""
         if self.gives_way and self._steps % 6 == 0:
             self._give_way()
         self._steps += 1

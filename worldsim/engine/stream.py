@@ -6,7 +6,7 @@ next (the frame before and what the motion makes of it, the scene, the places, t
 That both ways say the same is tested ("streaming equals full recompute").
 
 Axis legend: b rollouts, n latent tokens, d latent channels, s tokens of a frame (n, registers, 1 state token), w width,
-j modulated layers of all blocks, f frames of the window.
+j modulated layers of all blocks.
 """
 
 from __future__ import annotations

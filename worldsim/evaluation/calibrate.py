@@ -54,35 +54,38 @@ def calibrate(config: CalibrateConfig) -> dict[str, Any]:
     engine = Engine(world, EngineConfig(steps=config.steps, start_steps=1))
     episodes = held_out(config.data, config.episodes)
     before = float(engine.world.trust_scale)
-    drives = Drives.of(episodes, engine.world, TextEncoder())
+    encoder = TextEncoder()
+    drives = Drives.of(episodes, engine.world, encoder)
     scale = fit_trust_scale(engine, drives, [config.seed + i for i in range(len(episodes))], bars("calibrating"))
-    looks = _learn_looks(engine, config, episodes)
+    looks = _learn_looks(engine, config, episodes, encoder)
     folder = world_folder(config.world)
     save_world(folder, engine.world, read_card(folder), _weights_dtype(folder))
     return {"trust_scale before": before, "trust_scale": scale, **looks, "world": folder}
 
 
-def _learn_looks(engine: Engine, config: CalibrateConfig, held_out: list[Episode]) -> dict[str, Any]:
-    """Learn from drives of the split train, at 1, 2 and 4 passes by turns; see on those held out what it is worth."""
+def _learn_looks(
+    engine: Engine, config: CalibrateConfig, episodes: list[Episode], encoder: TextEncoder
+) -> dict[str, Any]:
+    """Learn from drives of the split train, at 1, 2 and 4 passes by turns; see on ``episodes``, held out, what for."""
     world, most = engine.world, CONTEXT_FRAMES + round(config.seconds * engine.world.config.frame_rate_hz)
     least = CONTEXT_FRAMES + round(2 * world.config.frame_rate_hz)
     store = EpisodeStore(config.data)
     records = [record for record in store.select(split="train") if record.length > least]
     records = records[:: max(1, len(records) // max(1, config.rolled))][: config.rolled]
-    held_out = [excerpt(episode, 0, most) for episode in held_out if len(episode) > least]
-    if not records or not held_out:
+    long = [excerpt(episode, 0, most) for episode in episodes if len(episode) > least]
+    if not records or not long:
         return {}
     passes = [steps for steps in (1, 2, 4) if steps <= engine.finest]
     found = []
     for number, first in enumerate(range(0, len(records), BATCH)):
-        episodes = [excerpt(e, 0, most) for _, e in store.iterate(records[first : first + BATCH])]
+        batch = [excerpt(e, 0, most) for _, e in store.iterate(records[first : first + BATCH])]
         driven = Engine(world, EngineConfig(steps=passes[number % len(passes)], start_steps=1))
-        seeds = [config.seed + first + i for i in range(len(episodes))]
-        drives = Drives.of(episodes, world, TextEncoder())
-        found.append(rolled_apart(driven, drives, seeds, progress=bars(f"rolling out, {first + len(episodes)} drives")))
+        seeds = [config.seed + first + i for i in range(len(batch))]
+        drives = Drives.of(batch, world, encoder)
+        found.append(rolled_apart(driven, drives, seeds, progress=bars(f"rolling out, {first + len(batch)} drives")))
     looks = fit_looks(Apart.joined(found), config.seed, bars("learning how they look"))
-    drives = Drives.of(held_out, world, TextEncoder())
-    seeds = [config.seed + i for i in range(len(held_out))]
+    drives = Drives.of(long, world, encoder)
+    seeds = [config.seed + i for i in range(len(long))]
     unseen = rolled_apart(engine, drives, seeds, progress=bars("rolling out what was held out"))
     set_scale(looks, unseen)
     world.take_looks(looks.to(world.device))
