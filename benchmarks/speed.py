@@ -49,7 +49,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     figures: dict[str, Any] = {"decoded_steps_per_s": decoded_rate(world, arguments.steps, seconds)}
     say(f"Drive-v0, one env, with pictures: {figures['decoded_steps_per_s']:.1f} steps/s")
     figures["latent_steps_per_s"] = latent_rate(world, arguments.steps, seconds)
-    say(f"Drive-v0, {BATCH} envs, latents only: {figures['latent_steps_per_s']:.1f} env steps/s")
+    figures["latent_steps_per_s_bfloat16"] = latent_rate(world, arguments.steps, seconds, "bfloat16")
+    say(
+        f"Drive-v0, {BATCH} envs, latents only: {figures['latent_steps_per_s']:.1f} env steps/s, with products in "
+        f"bfloat16 {figures['latent_steps_per_s_bfloat16']:.1f}"
+    )
     engine = Engine(world, EngineConfig(arguments.steps, start_steps=1))
     figures |= recompute_figures(engine, arguments.seed, turns=5 if arguments.quick else 20)
     say(
@@ -83,11 +87,11 @@ def decoded_rate(world: WorldModel, steps: int, seconds: float) -> float:
     return rate_of(step, seconds)
 
 
-def latent_rate(world: WorldModel, steps: int, seconds: float) -> float:
+def latent_rate(world: WorldModel, steps: int, seconds: float, precision: str = "float32") -> float:
     """Env steps a second of a batch of sixteen that observes latents; an env that ends goes on from its start."""
     envs = gym.make_vec(
         "envs:worldsim/Drive-v0", num_envs=BATCH, world=world, start="imagine", steps=steps, pixels=False,
-        max_steps=10**9,
+        max_steps=10**9, precision=precision,
     )  # fmt: skip
     envs.reset(seed=0)
     envs.action_space.seed(0)

@@ -126,7 +126,8 @@ class School:
 
     def _plan(self, world: str, out: str, **budget: float) -> TrainAgentConfig:
         where = {"world": world, "model": self.judge.venue.model, "out": str(self.folder / out), "film_s": 0.0}
-        return build(TrainAgentConfig, {**where, "imagination": plain(self.how), **budget})
+        how = {"imagination": plain(self.how), "precision": "auto"}
+        return build(TrainAgentConfig, {**where, **how, **budget})
 
 
 def figures(lesson: Lesson) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Axis legend: b drives, h w of a picture.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,7 @@ def film(policy: Policy, place: Place, seconds: float, target: Path) -> Path:
     """Write an mp4 of ``policy`` in up to MOST drives of ``place``, which begin anew where they end; returns it."""
     scenarios = place.scenarios[:MOST]
     steps = max(1, round(seconds * FRAME_RATE_HZ))
-    shown = Place(place.name, place.world, place.starts, scenarios)
-    env = shown.drives(len(scenarios), steps, passes=PASSES, render_mode="rgb_array")
+    env = replace(place, scenarios=scenarios).drives(len(scenarios), steps, passes=PASSES, render_mode="rgb_array")
     view = PolicyView(place.world, len(scenarios), policy.config.history)
     observation, info = env.reset(seed=FILM_SEED)
     began = np.ones(len(scenarios), np.bool_)

@@ -28,11 +28,15 @@ class Place:
     world: WorldModel
     starts: StartBank | None
     scenarios: list[str]
+    precision: str = "float32"  # of the learned world's products
 
     @classmethod
-    def open(cls, name: str, model: str, scenarios: list[str], device: str = "cpu") -> Place:
+    def open(
+        cls, name: str, model: str, scenarios: list[str], device: str = "cpu", precision: str = "float32"
+    ) -> Place:
         """``model`` is a world that ships or a folder. Raises ValueError for an unknown or damaged one."""
-        return cls(name, *DriveSettings.of(world=model, device=device).open(), scenarios)
+        settings = DriveSettings.of(world=model, device=device, precision=precision)
+        return cls(name, *settings.open(), scenarios, precision)
 
     def drives(
         self,
@@ -56,7 +60,7 @@ class Place:
             return DriveVectorEnv(
                 count, self.scenarios, render_mode, max_steps=max_steps, autoreset_mode=AutoresetMode.SAME_STEP,
                 world=self.world, starts=self.starts, steps=passes, min_trust=min_trust, pixels=False,
-                device=str(self.world.device),
+                device=str(self.world.device), precision=self.precision,
             )  # fmt: skip
         return road_cams(
             count, self.scenarios, AutoresetMode.SAME_STEP, parallel, cameras={"front": camera_of(self.world)},

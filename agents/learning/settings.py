@@ -49,6 +49,7 @@ class TrainAgentConfig:
     film_s: float = option(10.0, "seconds of each film: at the start, half-way and at the end; 0: no films")
     threads: int = option(0, "of torch; 0 leaves its own choice, 1 makes runs repeatable")
     device: str = option("cpu", "where the world model runs, cpu, cuda, cuda:1, ...; policies learn on the CPU")
+    precision: str = option("float32", "of the learned world's products: float32, bfloat16, auto (the faster one here)")
     progress: bool = option(True, "show a bar")
 
     def __post_init__(self) -> None:

@@ -81,7 +81,7 @@ def train_agent(config: TrainAgentConfig) -> TrainAgentResult:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
     check_settings(out, config)
-    place = Place.open(config.world, config.model, config.scenarios, config.device)
+    place = Place.open(config.world, config.model, config.scenarios, config.device, config.precision)
     policy, progress = _beginning(config, place)
     with contextlib.ExitStack() as cleanup:
         learner = _learner(config, place, policy, cleanup)

@@ -56,7 +56,8 @@ class DriveCore:
         self.settings = settings
         self.world, self.bank = settings.open()
         c = self.world.config
-        self.engine = Engine(self.world, EngineConfig(settings.steps, min(16, c.dynamics.finest_steps)))
+        start_steps = min(16, c.dynamics.finest_steps)
+        self.engine = Engine(self.world, EngineConfig(settings.steps, start_steps, precision=settings.precision))
         self.planner = Planner(settings, self.bank)
         self.scenarios = self.planner.templates(settings.scenario, count)
         self.cameras = cameras_of(self.world)

@@ -30,7 +30,8 @@ class DriveEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     Args:
         scenario, render_mode, weather, time_of_day, traffic, max_steps: as in ``RoadCamEnv``.
-        settings: the rest of ``DriveSettings``: world, starts, start, caption, steps, pixels, min_trust, size, device.
+        settings: the rest of ``DriveSettings``: world, starts, start, caption, steps, pixels, min_trust, size,
+            device, precision.
 
     ``reset(options=...)`` takes "scenario" (it stays), "start" (an index of the bank), "command" (a route command) and
     "state" (a value of ``save_state``, which then is all that counts). Observations, ``info`` and rewards are those of

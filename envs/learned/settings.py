@@ -14,6 +14,7 @@ from worldsim.device import check_device
 from worldsim.engine.starts import FILE_NAME as STARTS_FILE
 from worldsim.engine.starts import StartBank, latents_hash
 from worldsim.errors import choose, nearest
+from worldsim.precision import PRECISIONS
 from worldsim.types import FRAME_RATE_HZ, SCENE_VOCABULARY, CameraSpec
 from worldsim.world_model import WorldModel
 
@@ -46,6 +47,7 @@ class DriveSettings:
     min_trust: float = 0.0  # truncate when trust, averaged over half a second, falls below
     size: tuple[int, int] | None = None  # (h, w) of the picture, multiples of 16; None: the world's own
     device: str = "cpu"  # "cuda", "cuda:1", ...
+    precision: str = "float32"  # of the model's products; "bfloat16", "auto": whichever is faster here
 
     def __post_init__(self) -> None:
         for key in OVERRIDES:
@@ -57,6 +59,7 @@ class DriveSettings:
         if not 0.0 <= self.min_trust <= 1.0:
             raise ValueError(f"min_trust: expected a number in [0, 1], got {self.min_trust}")
         check_device(self.device)
+        choose(self.precision, PRECISIONS, "precision")
 
     @classmethod
     def of(cls, **settings: Any) -> DriveSettings:

@@ -257,6 +257,15 @@ def test_a_world_on_disk_with_its_bank(tmp_path: Path) -> None:
     assert env.unwrapped.start in (0, 1)  # type: ignore[attr-defined]
 
 
+def test_products_in_bfloat16_draw_nearly_the_same_frame() -> None:
+    drawn = []
+    for precision in ("float32", "bfloat16"):
+        env = drive(pixels=False, precision=precision)
+        env.reset(seed=0)
+        drawn.append(env.step(np.zeros(2, np.float32))[0]["latents"])
+    assert 0.0 < np.abs(drawn[0] - drawn[1]).mean() < 0.03 * drawn[0].std()
+
+
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="did you mean 'pixels'"):
         drive(pixel=False)
@@ -268,6 +277,8 @@ def test_bad_settings_are_refused() -> None:
         drive(steps=3)
     with pytest.raises(ValueError, match="min_trust"):
         drive(min_trust=2.0)
+    with pytest.raises(ValueError, match=r"unknown precision 'bfloat': .*did you mean 'bfloat16'"):
+        drive(precision="bfloat")
     with pytest.raises(ValueError, match=r"device: .*got 'cuda:99'; say device=cpu"):
         drive(device="cuda:99")
     other = world_saying()

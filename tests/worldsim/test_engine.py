@@ -33,14 +33,16 @@ def drive(frames: int, batch: int = 2, seed: int = 0) -> torch.Tensor:
     return 0.3 * torch.randn(batch, frames, len(MOTION_FIELDS), generator=torch.Generator().manual_seed(seed))
 
 
-def test_streaming_equals_full_recompute(world: WorldModel) -> None:
+@pytest.mark.parametrize(("precision", "apart"), [("float32", 2e-4), ("bfloat16", 6e-2)])
+def test_streaming_equals_full_recompute(world: WorldModel, precision: str, apart: float) -> None:
     """Remembering frames one by one through the ring buffer gives what one pass over all of them gives,
     well past the window (the buffer has wrapped around)."""
     frames, batch = 3 * CONTEXT + 2, 2
     latents = torch.randn(batch, frames, 32, 4, generator=torch.Generator().manual_seed(1))
     motion = drive(frames)
-    engine = Engine(world, EngineConfig(steps=2, start_steps=4, context_signal=0.9))
+    engine = Engine(world, EngineConfig(steps=2, start_steps=4, context_signal=0.9, precision=precision))
     state = engine.empty(scene_of(batch), seeds=[3, 4])
+    assert {str(each.dtype) for each in state.cache.keys} == {f"torch.{precision}"}
     streamed, kept = [], []
     with torch.no_grad():
         for t in range(frames):
@@ -61,8 +63,9 @@ def test_streaming_equals_full_recompute(world: WorldModel) -> None:
             ),
             scene_of(batch),
         )
-    assert torch.allclose(torch.cat([s.latents for s in streamed], 1), whole.latents, atol=2e-4)
-    assert torch.allclose(torch.cat([s.state for s in streamed], 1), whole.state, atol=2e-4)
+    assert {s.latents.dtype for s in streamed} == {torch.float32}
+    assert torch.allclose(torch.cat([s.latents for s in streamed], 1), whole.latents, atol=apart)
+    assert torch.allclose(torch.cat([s.state for s in streamed], 1), whole.state, atol=apart)
 
 
 @pytest.mark.parametrize("what", ["latents", "motion", "command"])

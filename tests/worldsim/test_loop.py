@@ -17,9 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from worldsim.precision import autocast, pick_precision
 from worldsim.training.loop import LoopConfig, LoopResult, run_loop, start_state
 from worldsim.training.metrics_log import MetricsLog
-from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.state import FORMAT_VERSION, LATEST, PREVIOUS, TrainState, _checksum
 
 CHILD = """

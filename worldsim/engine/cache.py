@@ -24,18 +24,14 @@ class RingCache:
         self.keys, self.values, self.position = keys, values, position
 
     @classmethod
-    def empty(cls, dynamics: Dynamics, batch: int) -> RingCache:
+    def empty(cls, dynamics: Dynamics, batch: int, dtype: torch.dtype = torch.float32) -> RingCache:
         """A cache in which every rollout stands before its first frame."""
-        c = dynamics.config
-        weight = dynamics.embed.weight
+        c, device = dynamics.config, dynamics.embed.weight.device
         shape = (batch, c.frame_tokens, c.context_frames, c.kv_heads, c.head_dim)
-        keys = [
-            torch.zeros(shape, dtype=weight.dtype, device=weight.device)
-            for each in dynamics.layers
-            if isinstance(each.layer, TimeAttention)
-        ]
+        layers = sum(isinstance(each.layer, TimeAttention) for each in dynamics.layers)
+        keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
         values = [torch.zeros_like(key) for key in keys]
-        return cls(keys, values, torch.zeros(batch, dtype=torch.int64, device=weight.device))
+        return cls(keys, values, torch.zeros(batch, dtype=torch.int64, device=device))
 
     @property
     def window(self) -> int:

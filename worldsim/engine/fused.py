@@ -89,7 +89,7 @@ class OverTime(Attention):
         scores = torch.matmul(rows, window.keys.flatten(0, 1).permute(0, 2, 3, 1))  # (b s) g r f
         if window.hidden is not None:
             scores = (scores.unflatten(0, (b, s)) + window.hidden).flatten(0, 1)
-        out = torch.matmul(scores.softmax(dim=-1), window.values.flatten(0, 1).transpose(1, 2))
+        out = torch.matmul(scores.softmax(dim=-1).to(window.values.dtype), window.values.flatten(0, 1).transpose(1, 2))
         return F.linear(out.reshape(b, s, -1), self.out)
 
 

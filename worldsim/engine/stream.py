@@ -5,6 +5,9 @@ rollout, starting an operation costs as much as doing it. What does not change f
 next (the frame before and what the motion makes of it, the scene, the places, the rotary turn) is worked out once.
 That both ways say the same is tested ("streaming equals full recompute").
 
+Products inside the layers may be taken in bfloat16, as in training; what runs from layer to layer, what comes in and
+what comes out stays in float32.
+
 Axis legend: b rollouts, n latent tokens, d latent channels, s tokens of a frame (n, registers, 1 state token), w width,
 j modulated layers of all blocks.
 """
@@ -23,6 +26,7 @@ from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.transformer import Dynamics, Prediction, SwiGLU
 from worldsim.engine.cache import RingCache
 from worldsim.engine.fused import FeedForward, OverSpace, OverTime
+from worldsim.precision import autocast
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,17 @@ class Stream:
     """``dynamics``, frame by frame. Its weights are taken as they are now: change them, and make another."""
 
     @torch.no_grad()
-    def __init__(self, dynamics: Dynamics) -> None:
-        self.dynamics, c, device = dynamics, dynamics.config, dynamics.embed.weight.device
-        hidden = torch.zeros(c.frame_tokens, c.frame_tokens, device=device)
+    def __init__(self, dynamics: Dynamics, dtype: torch.dtype = torch.float32) -> None:
+        self.dynamics, self.dtype = dynamics, dtype
+        c, device = dynamics.config, dynamics.embed.weight.device
+        hidden = torch.zeros(c.frame_tokens, c.frame_tokens, dtype=dtype, device=device)
         hidden[:-1, -1] = -torch.inf  # none but itself reads the state token
-        self.layers = [_fused(each.layer, hidden) for each in dynamics.layers]
+        layers = dynamics.layers if dtype == torch.float32 else copy.deepcopy(dynamics.layers)
+        self.layers = [_fused(each.layer.to(dtype), hidden) for each in layers]
         modulations = [each.modulation for each in dynamics.layers]
         one = torch.tensor([1.0, 1.0, 0.0], device=device).repeat_interleave(c.width)  # of gate and scale
-        self.modulation = torch.cat([each.weight for each in modulations])  # (j 3 w), condition width
-        self.modulation_bias = torch.cat([each.bias + one for each in modulations])
+        self.modulation = torch.cat([each.weight for each in modulations]).to(dtype)  # (j 3 w), condition width
+        self.modulation_bias = torch.cat([each.bias + one for each in modulations]).to(dtype)
         self.into = dynamics.embed.weight.split(c.latent_dim, dim=1)  # of the frame, the one before, that one moved
         self.places = dynamics.embed.bias + dynamics.places(device)  # (n, w)
         drawn = [dynamics.to_latents, *([] if dynamics.carry is None else [dynamics.carry])]
@@ -77,14 +83,15 @@ class Frame:
         self.base = stream.places + F.linear(previous.latents, stream.into[1])
         self.moved: Tensor | None = None
         if dynamics.warp is not None:
-            self.moved = dynamics.moved(previous.latents[:, None], condition)[:, 0]
+            with autocast(stream.dtype, previous.latents.device):
+                self.moved = dynamics.moved(previous.latents[:, None], condition)[:, 0].float()
             self.base = self.base + F.linear(self.moved, stream.into[2])
-        extra = dynamics.extra.to(self.base.dtype).expand(b, -1, -1)
+        extra = dynamics.extra.expand(b, -1, -1)
         state = extra[:, -1:] + dynamics.conditioner.command(condition.command)
         self.extra = torch.cat((extra[:, :-1], state), dim=1)
         self.told = dynamics.conditioner.told(condition, scene)
         self.carries = (condition.motion_known & (self.before >= 0))[..., None]  # (b, 1, 1)
-        cos, sin = turns(cache.position[:, None], dynamics.config.head_dim, self.base.dtype)
+        cos, sin = turns(cache.position[:, None], dynamics.config.head_dim, stream.dtype)
         self.windows = cache.windows((cos[:, 0], sin[:, 0]))
 
     def hidden(self) -> Frame:
@@ -110,12 +117,12 @@ class Frame:
         """All layers -> (b, s, w)."""
         stream, dynamics = self.stream, self.stream.dynamics
         condition = dynamics.conditioner.at_level(signal, step, self.before, self.told)  # (b, 1, c)
-        modulation = F.linear(condition, stream.modulation, stream.modulation_bias)
+        modulation = F.linear(condition.to(stream.dtype), stream.modulation, stream.modulation_bias).float()
         x = torch.cat((F.linear(latents[:, 0], stream.into[0]) + self.base, self.extra), dim=1)
         width, windows = x.shape[-1], iter(self.windows)
         for layer, part in zip(stream.layers, modulation.split(3 * width, dim=-1), strict=True):
             gate, scale, shift = part.chunk(3, dim=-1)
-            y = torch.addcmul(shift, F.layer_norm(x, (width,)), scale)
+            y = torch.addcmul(shift, F.layer_norm(x, (width,)), scale).to(stream.dtype)
             y = layer(y, next(windows)) if isinstance(layer, OverTime) else layer(y)
             x = torch.addcmul(x, gate, y)
         return dynamics.final(x)

@@ -31,6 +31,7 @@ from worldsim.device import check_device
 from worldsim.engine.starts import FILE_NAME as STARTS
 from worldsim.evaluation.metrics import sharpness_ratio
 from worldsim.evaluation.perceptual import perceptual_distance
+from worldsim.precision import autocast, pick_precision
 from worldsim.storage import atomic_path
 from worldsim.tokenizer import (
     LossConfig,
@@ -44,7 +45,6 @@ from worldsim.training.critic import Critic, critic_loss, likeness_loss
 from worldsim.training.drawn import DrawnConfig, DrawnFrames, draw_frames, joined
 from worldsim.training.frames import FrameBank, seen_by
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
-from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.state import TrainState
 from worldsim.types import Episode
 from worldsim.world_model import WorldModel

@@ -29,6 +29,7 @@ from worldsim.dynamics.config import DynamicsConfig
 from worldsim.dynamics.heads import HEAD_FIELDS
 from worldsim.dynamics.targets import head_targets, vehicle_tokens
 from worldsim.dynamics.transformer import Dynamics
+from worldsim.precision import autocast, pick_precision
 from worldsim.text import TextEncoder, TextEncoderMissing, caption_from_fields
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
 from worldsim.training.agreement import check_agreement
@@ -38,7 +39,6 @@ from worldsim.training.ego_warp import EgoWarpConfig, Picture, fit_ego_warp
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
 from worldsim.training.mixture import Buckets
 from worldsim.training.objective import ClipBatch, ObjectiveConfig, drop_conditions, objective
-from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.state import TrainState, holds_state
 from worldsim.training.veil import Veil
 from worldsim.types import FRAME_RATE_HZ, Episode

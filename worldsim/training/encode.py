@@ -18,8 +18,8 @@ from worldsim.data.latents import LatentWriter
 from worldsim.data.record import EpisodeRecord
 from worldsim.data.store import EpisodeStore
 from worldsim.errors import choose
+from worldsim.precision import autocast, pick_precision
 from worldsim.tokenizer import Tokenizer, tokenizer_hash
-from worldsim.training.precision import autocast, pick_precision
 from worldsim.types import FloatArray, FrameArray
 
 logger = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from worldsim.checkpoint import open_tokenizer
 from worldsim.data.encoding import Encoding
 from worldsim.data.store import EpisodeStore
 from worldsim.device import check_device
+from worldsim.precision import autocast, pick_precision
 from worldsim.storage import write_json
 from worldsim.tokenizer import (
     LossConfig,
@@ -28,7 +29,6 @@ from worldsim.tokenizer import (
 from worldsim.training.frames import FrameBank, seen_by
 from worldsim.training.kernels import KernelMuon
 from worldsim.training.loop import LoopConfig, LoopResult, StepFn, run_loop, start_state
-from worldsim.training.precision import autocast, pick_precision
 from worldsim.training.state import TrainState
 from worldsim.types import FloatArray, FrameArray
 

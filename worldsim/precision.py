@@ -1,4 +1,4 @@
-"""Which number format to train in: measured on the machine at hand, because CPUs differ by a factor of ten."""
+"""Which number format to compute in: measured on the machine at hand, because CPUs differ by a factor of ten."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from worldsim.errors import choose
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = ("auto", *FORMATS)
 
 
 def pick_precision(choice: str = "auto", device: torch.device | str = "cpu") -> torch.dtype:
@@ -24,15 +25,15 @@ def pick_precision(choice: str = "auto", device: torch.device | str = "cpu") -> 
     small convolution and one matrix product faster just now (a few milliseconds).
     Raises ValueError for another name.
     """
-    choose(choice, ("auto", *PRECISIONS), "precision")
+    choose(choice, PRECISIONS, "precision")
     if choice != "auto":
-        return PRECISIONS[choice]
+        return FORMATS[choice]
     if torch.device(device).type != "cpu":
         return torch.bfloat16
-    took = {name: _probe_seconds(dtype) for name, dtype in PRECISIONS.items()}
+    took = {name: _probe_seconds(dtype) for name, dtype in FORMATS.items()}
     best = min(took, key=lambda name: took[name])
     logger.info("precision: %s (%s)", best, ", ".join(f"{name} {1e3 * s:.2f} ms" for name, s in took.items()))
-    return PRECISIONS[best]
+    return FORMATS[best]
 
 
 def autocast(dtype: torch.dtype, device: torch.device | str = "cpu") -> contextlib.AbstractContextManager[None]:
