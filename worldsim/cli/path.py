@@ -60,6 +60,15 @@ TRAIN_DECODER = Command(
     place=52,
 )
 
+BLEND = Command(
+    "blend",
+    summary="make one world of several that were trained on from the same one: the mean of their weights",
+    example="parts='{road: 0.4, runs/dynamics/world: 0.6}' out=runs/blend",
+    config="worldsim.training.blend:BlendConfig",
+    run="worldsim.training.blend:blend",
+    place=53,
+)
+
 CALIBRATE = Command(
     "calibrate",
     summary="fit a world model's trust to held-out drives, so that it is high on what the model knows",
