@@ -32,11 +32,14 @@ class WorldConfig:
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     frame_rate_hz: float = FRAME_RATE_HZ
     temperature: float = 1.0  # of the noise its frames are best drawn from: lower is nearer to what is likeliest
+    mend_every: int = 0  # each n-th frame of a rollout is best mended (engine/mending.py); 0: none
     looks_width: int = 0  # of what tells by its looks how far a frame has come apart; 0: nothing does
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 1.0:
             raise ValueError(f"WorldConfig.temperature: expected a number in [0, 1], got {self.temperature}")
+        if self.mend_every < 0:
+            raise ValueError(f"WorldConfig.mend_every: expected a whole number of at least 0, got {self.mend_every}")
         d, (rows, columns) = self.dynamics, self.tokenizer.grid
         if (d.grid_height, d.grid_width, d.latent_dim) != (rows, columns, self.tokenizer.latent_dim):
             raise ValueError(

@@ -40,14 +40,14 @@ class MeanEngine(Engine):
         return self._remember(state, frame, clean[:, 0], clean[:, 0])
 
     def _begun_from(self, state: RolloutState) -> Tensor:
-        return self._noise(state)
+        return self._noise(state.generators)
 
 
 class LeastSquaresEngine(MeanEngine):
     """A world that was trained by least squares (``objective.draws_from=nothing``): one pass from zeros, no chance."""
 
     def _begun_from(self, state: RolloutState) -> Tensor:
-        return torch.zeros_like(self._noise(state))
+        return torch.zeros_like(self._noise(state.generators))
 
 
 NO_BASELINE = (

@@ -47,7 +47,7 @@ def test_streaming_equals_full_recompute(world: WorldModel, precision: str, apar
     with torch.no_grad():
         for t in range(frames):
             condition = engine._condition(motion[:, t], None)
-            kept.append(noisy(latents[:, t : t + 1], engine._noise(state), condition.signal))
+            kept.append(noisy(latents[:, t : t + 1], engine._noise(state.generators), condition.signal))
             frame = engine.stream.frame(condition, state.scene, state.previous, state.cache)
             streamed.append(frame.read(kept[-1], condition.signal, condition.step)[0])
             state.cache.advance()
@@ -177,7 +177,7 @@ def test_redrawing_in_the_same_scene_is_refining_what_was_seen(world: WorldModel
     nothing = torch.full((2, len(MOTION_FIELDS)), float("nan"))
     state, source, plain = (engine.empty(scene_of(2), [1, 2]) for _ in range(3))
     drawn = engine.redraw(state, source, seen, nothing, 0.5).latents
-    engine._noise(plain)  # redrawing draws the noise of its expectations first
+    engine._noise(plain.generators)  # redrawing draws the noise of its expectations first
     assert torch.allclose(drawn, engine.refine(plain, seen, nothing, 0.5).latents, atol=1e-4)
     assert state.cache.position.tolist() == source.cache.position.tolist() == [1, 1]
     elsewhere = engine.empty(scene_of(2).select(torch.tensor([1, 0])), [1, 2])

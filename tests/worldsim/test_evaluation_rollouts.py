@@ -168,6 +168,8 @@ def test_the_calibrate_command(tmp_path) -> None:
     assert load_world(tmp_path / "world").config.temperature == 0.25  # and the next one leaves it so
     assert calibrate(CalibrateConfig(**shared))["trust_scale"] == pytest.approx(colder["trust_scale"])
     assert colder["trust_scale"] != fitted["trust_scale"]
+    calibrate(CalibrateConfig(**shared, mend_every=5))
+    assert load_world(tmp_path / "world").config.mend_every == 5
     with pytest.raises(ValueError, match=r"temperature: expected a number in \[0, 1\], got 2"):
         calibrate(CalibrateConfig(**shared, temperature=2.0))
     with pytest.raises(ValueError, match="at least 1"):

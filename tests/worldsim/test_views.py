@@ -51,7 +51,7 @@ def test_streaming_equals_full_recompute(name: str) -> None:
     with torch.no_grad():
         for t in range(frames):
             condition = engine._condition(motion[:, t], None)
-            kept.append(noisy(latents[:, t : t + 1], engine._noise(state), condition.signal))
+            kept.append(noisy(latents[:, t : t + 1], engine._noise(state.generators), condition.signal))
             frame = engine.stream.frame(condition, state.scene, state.previous, state.cache)
             streamed.append(frame.read(kept[-1], condition.signal, condition.step)[0])
             state.cache.advance()

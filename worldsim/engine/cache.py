@@ -24,10 +24,12 @@ class RingCache:
         self.keys, self.values, self.position = keys, values, position
 
     @classmethod
-    def empty(cls, dynamics: Dynamics, batch: int, dtype: torch.dtype = torch.float32) -> RingCache:
-        """A cache in which every rollout stands before its first frame."""
+    def empty(
+        cls, dynamics: Dynamics, batch: int, dtype: torch.dtype = torch.float32, window: int | None = None
+    ) -> RingCache:
+        """A cache in which every rollout stands before its first frame; ``window`` of it, or as the dynamics has."""
         c, device = dynamics.config, dynamics.embed.weight.device
-        shape = (batch, c.frame_tokens, c.context_frames, c.kv_heads, c.head_dim)
+        shape = (batch, c.frame_tokens, window or c.context_frames, c.kv_heads, c.head_dim)
         layers = sum(isinstance(each.layer, TimeAttention) for each in dynamics.layers)
         keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
         values = [torch.zeros_like(key) for key in keys]

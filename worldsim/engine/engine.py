@@ -21,6 +21,8 @@ from worldsim.diffusion.shortcut import Predict
 from worldsim.dynamics.conditioning import FrameCondition, Scene
 from worldsim.dynamics.heads import StateHeads, StateReading
 from worldsim.engine.cache import RingCache
+from worldsim.engine.mending import STEPS as MENDING_STEPS
+from worldsim.engine.mending import Wear
 from worldsim.engine.state import RolloutState
 from worldsim.engine.stream import Frame, Previous, Stream
 from worldsim.precision import pick_precision
@@ -38,6 +40,7 @@ class EngineConfig:
     guidance: float = 1.0  # above 1 follows the scene description harder, at twice the cost
     start_guidance: float = 2.0
     temperature: float | None = None  # of the noise a frame is drawn from; none: what the world says of itself
+    mend_every: int | None = None  # each n-th frame is mended (mending.py), 0: none; none: what the world says
     precision: str = "float32"  # or bfloat16, or auto: whichever is faster here; another one draws other frames
 
 
@@ -49,7 +52,7 @@ class Step:
     state: StateReading  # each (b,)
     trust: Tensor  # (b,) in (0, 1]: 0.5 where one in ten held-out frames is less sure, less beyond
     disagreement: Tensor  # (b,) of what was expected before the frame was drawn with the frame
-    doubt: Tensor  # (b,) by the looks of the frame, 0 where it looks fine or nobody tells; both make trust
+    doubt: Tensor  # (b,) by the looks of the frame, 0 where it looks fine or nobody tells; also makes trust
     tokens: Tensor  # (b, s, w) that the frame has become, as heads and looks read them
 
 
@@ -71,6 +74,11 @@ class Engine:
         self.temperature = world.config.temperature if config.temperature is None else config.temperature
         if not 0.0 <= self.temperature <= 1.0:
             raise ValueError(f"EngineConfig.temperature: expected a number in [0, 1], got {config.temperature}")
+        self.mend_every = world.config.mend_every if config.mend_every is None else config.mend_every
+        if self.mend_every < 0:
+            raise ValueError(f"EngineConfig.mend_every: expected a whole number of at least 0, got {config.mend_every}")
+        if self.mend_every:
+            check_steps(MENDING_STEPS, self.finest)
 
     def empty(self, scene: Scene, seeds: Sequence[int]) -> RolloutState:
         """Rollouts that have seen nothing yet, one for each scene and seed."""
@@ -82,7 +90,7 @@ class Engine:
         previous = Previous(latents, torch.full((len(seeds),), -1.0, device=device))
         cache = RingCache.empty(self.world.dynamics, len(seeds), self.stream.dtype)
         scene = Scene(scene.fields.clone(), scene.text.clone(), scene.text_known.clone())
-        return RolloutState(cache, previous, scene, generators)
+        return RolloutState(cache, previous, scene, generators, Wear.none(len(seeds), device))
 
     @torch.no_grad()
     def start(
@@ -105,6 +113,7 @@ class Engine:
     @torch.no_grad()
     def observe(self, state: RolloutState, latents: Tensor, motion: Tensor, command: Tensor | None = None) -> Step:
         """Advance ``state`` in place by a frame that was seen, not drawn: latents (b, n, d), motion (b, m) or NaN."""
+        state.wear.seen()
         return self._remember(state, self._next(state, motion, command), latents, latents)
 
     @torch.no_grad()
@@ -151,7 +160,7 @@ class Engine:
         """
         taken = self._steps_taken(keep)
         frame, before = self._next(state, motion, command), self._next(source, motion, command)
-        noise = self._noise(state)
+        noise = self._noise(state.generators)
         guidance = self.config.guidance if bool((state.cache.position > 0).all()) else self.config.start_guidance
         unforeseen = latents[:, None] - self._expected(before, noise, 1.0)
         sketch = self._expected(frame, noise, guidance) + unforeseen
@@ -168,13 +177,31 @@ class Engine:
         temperature: float,
     ) -> Step:  # fmt: skip
         frame = self._next(state, motion, command)
-        drawn = sample(_guided(frame, guidance), temperature * self._noise(state), steps, self.finest)
-        return self._remember(state, frame, drawn.latents[:, 0], drawn.first_guess[:, 0])
+        drawn = sample(_guided(frame, guidance), temperature * self._noise(state.generators), steps, self.finest)
+        state.wear.alone = state.wear.alone + 1
+        latents, guess = drawn.latents, drawn.first_guess
+        for rows, taken in state.wear.due(self.mend_every):
+            change = self._mended(state, rows, latents[rows], taken) - latents[rows]
+            latents, guess = (x.index_add(0, rows, change) for x in (latents, guess))  # what is mended is no surprise
+        return self._remember(state, frame, latents[:, 0], guess[:, 0])
+
+    def _mended(self, state: RolloutState, rows: Tensor, latents: Tensor, taken: int) -> Tensor:
+        """``latents`` (k, 1, n, d) of the rollouts ``rows`` (k,), drawn on without a past after ``taken`` steps."""
+        world, told = self.world, state.scene.select(rows)
+        nothing = torch.full((len(rows), len(MOTION_FIELDS)), float("nan"), device=world.device)
+        past = Previous(torch.zeros_like(latents[:, 0]), torch.full((len(rows),), -1.0, device=world.device))
+        cache = RingCache.empty(world.dynamics, len(rows), self.stream.dtype, window=1)
+        frame = self.stream.frame(self._condition(nothing, None), told, past, cache)
+        level = torch.full_like(frame.condition.signal, taken / MENDING_STEPS)
+        noised = noisy(latents, self._noise([state.generators[row] for row in rows.tolist()]), level)
+        state.wear.mended(rows, taken)
+        return resume(_guided(frame, self.config.start_guidance), noised, taken, MENDING_STEPS, self.finest).latents
 
     def _draw_over(self, state: RolloutState, frame: Frame, latents: Tensor, taken: int) -> Step:
         steps, levels = self.config.start_steps, frame.condition.signal
-        noised = noisy(latents[:, None], self._noise(state), torch.full_like(levels, taken / steps))
+        noised = noisy(latents[:, None], self._noise(state.generators), torch.full_like(levels, taken / steps))
         drawn = resume(_guided(frame, self.config.guidance), noised, taken, steps, self.finest)
+        state.wear.seen()
         return self._remember(state, frame, drawn.latents[:, 0], drawn.first_guess[:, 0])
 
     def _expected(self, frame: Frame, noise: Tensor, guidance: float) -> Tensor:
@@ -197,21 +224,23 @@ class Engine:
     def _remember(self, state: RolloutState, frame: Frame, latents: Tensor, guess: Tensor) -> Step:
         """Write a frame into the past; ``guess`` is what was expected before it was drawn."""
         condition = frame.condition
-        kept = noisy(latents[:, None], self._noise(state), condition.signal)
+        kept = noisy(latents[:, None], self._noise(state.generators), condition.signal)
         seen, tokens = frame.read(kept, condition.signal, condition.step)
         state.cache.advance()
         state.previous = Previous(kept[:, 0], condition.signal[:, 0])
         reading = StateHeads.read(seen.state[:, 0])
         disagreement = (guess - seen.latents[:, 0]).square().mean(dim=(1, 2)).sqrt()
         doubt = torch.zeros_like(disagreement) if self.world.looks is None else self.world.looks.doubt(tokens)
-        trust = 1.0 / (1.0 + (disagreement / self.world.trust_scale).square() + doubt.square())
+        state.wear.doubt = doubt.clone()
+        unsure = (disagreement / self.world.trust_scale, doubt, state.wear.invented)
+        trust = 1.0 / (1.0 + torch.stack(unsure).square().sum(0))
         return Step(latents, reading, trust, disagreement, doubt, tokens)
 
-    def _noise(self, state: RolloutState) -> Tensor:
+    def _noise(self, generators: Sequence[torch.Generator]) -> Tensor:
         """(b, 1, n, d), each rollout's from its own generator, so that none depends on its neighbours."""
         c = self.world.config.dynamics
         shape = (1, c.n_tokens, c.latent_dim)
-        return torch.stack([torch.randn(shape, generator=g, device=g.device) for g in state.generators])
+        return torch.stack([torch.randn(shape, generator=g, device=g.device) for g in generators])
 
     def _condition(self, motion: Tensor, command: Tensor | None) -> FrameCondition:
         """Conditions of one remembered frame from motion (b, m); the sampler replaces the levels."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worldsim.dynamics.conditioning import Scene
 from worldsim.engine.cache import RingCache
+from worldsim.engine.mending import Wear
 from worldsim.engine.stream import Previous
 
 
@@ -23,6 +24,7 @@ class RolloutState:
     previous: Previous
     scene: Scene
     generators: list[torch.Generator]
+    wear: Wear
 
     def __len__(self) -> int:
         return len(self.generators)
@@ -39,7 +41,8 @@ class RolloutState:
             generator.set_state(self.generators[i].get_state())
             generators.append(generator)
         previous = Previous(self.previous.latents[index], self.previous.signal[index])
-        return RolloutState(self.cache.select(index), previous, self.scene.select(index), generators)
+        scene, wear = self.scene.select(index), self.wear.select(index)
+        return RolloutState(self.cache.select(index), previous, scene, generators, wear)
 
     def put(self, index: Tensor, other: RolloutState) -> None:
         """Overwrite the rollouts at ``index`` (k,) by those of ``other``, which must not be used after."""
@@ -54,3 +57,4 @@ class RolloutState:
             mine[index] = theirs
         for place, i in enumerate(index.tolist()):
             self.generators[i] = other.generators[place]
+        self.wear.put(index, other.wear)

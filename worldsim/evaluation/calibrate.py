@@ -39,19 +39,28 @@ class CalibrateConfig:
         None, "of the noise that frames are drawn from, in [0, 1]: lower is plainer and nearer to what is likeliest; "
         "none: what the world says",
     )  # fmt: skip
+    mend_every: int | None = option(
+        None, "each n-th frame of a long rollout is mended where it looks as if it had come apart; 0: none; none: what "
+        "the world says",
+    )  # fmt: skip
     seed: int = option(0, "of the model's own chance")
     device: str = option("cpu", "where the model runs: cpu, cuda, cuda:1, ...")
     threads: int = option(0, "of torch; 0 leaves its own choice")
 
 
 def calibrate(config: CalibrateConfig) -> dict[str, Any]:
-    """Fit what the world's trust is made of and write it into the world, with the temperature asked for."""
+    """Fit what the world's trust is made of and write it into the world, with temperature and mending as asked for.
+
+    The drives that it learns from are not mended: how pictures look that have come apart is what is to be learned.
+    """
     if config.threads:
         torch.set_num_threads(config.threads)
     world = load_world(config.world, config.device)
     if config.temperature is not None:
         world.config = replace(world.config, temperature=config.temperature)
-    engine = Engine(world, EngineConfig(steps=config.steps, start_steps=1))
+    if config.mend_every is not None:
+        world.config = replace(world.config, mend_every=config.mend_every)
+    engine = Engine(world, EngineConfig(steps=config.steps, start_steps=1, mend_every=0))
     episodes = held_out(config.data, config.episodes)
     before = float(engine.world.trust_scale)
     encoder = TextEncoder()
@@ -79,7 +88,7 @@ def _learn_looks(
     found = []
     for number, first in enumerate(range(0, len(records), BATCH)):
         batch = [excerpt(e, 0, most) for _, e in store.iterate(records[first : first + BATCH])]
-        driven = Engine(world, EngineConfig(steps=passes[number % len(passes)], start_steps=1))
+        driven = Engine(world, EngineConfig(steps=passes[number % len(passes)], start_steps=1, mend_every=0))
         seeds = [config.seed + first + i for i in range(len(batch))]
         drives = Drives.of(batch, world, encoder)
         found.append(rolled_apart(driven, drives, seeds, progress=bars(f"rolling out, {first + len(batch)} drives")))
