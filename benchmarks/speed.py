@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seconds", type=float, help="how long each rate is measured")
     arguments = begin(parser, argv)
     world = load_world(arguments.world)
-    seconds = arguments.seconds or (3.0 if arguments.quick else 15.0)
+    seconds = arguments.seconds or (2.0 if arguments.quick else 15.0)
     before = load_average()
     figures: dict[str, Any] = {"decoded_steps_per_s": decoded_rate(world, arguments.steps, seconds)}
     say(f"Drive-v0, one env, with pictures: {figures['decoded_steps_per_s']:.1f} steps/s")

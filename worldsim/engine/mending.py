@@ -4,8 +4,9 @@ What a rollout draws it remembers, so its faults feed on themselves: after five 
 turn into another scene's. Shown a noised picture and the scene, but no past, the same model knows no such faults: it
 keeps what shines through the noise and draws the rest as pictures of that scene look (SDEdit, Meng et al. 2021, with
 the model's own start frames as the prior). The worse a picture looks, the less of it is kept; one that looks fine is
-let be. Who remembers nothing draws the vehicle where vehicles usually are, in its lane; so nothing is mended for the
-first seconds, while what was seen is the better guide and steering away must show.
+let be. Who remembers nothing draws the vehicle where vehicles usually are, in its lane, and a bend that is mended is
+another bend; so nothing is mended for the first six seconds, in which what was seen is the better guide, steering away
+must show, and policies learn.
 
 A mended picture looks fine and is made up, so each time trust has less of what was seen to go by.
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-AFTER = 40
+AFTER = 60
 """Frames in a row that were drawn before the first one is mended."""
 STEPS = 4
 """Passes that a whole picture would take; those that its kept share stands for are spared."""
