@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from tests.worldsim.worlds import tiny_world
-from worldsim.checkpoint import ModelCard, load_world, save_world
+from worldsim.checkpoint import ModelCard, load_world, read_card, save_world
 from worldsim.training.blend import BlendConfig, blend
 from worldsim.world_model import WorldModel
 
-CARD = ModelCard("tiny", "A test.", "none")
+CARD = ModelCard("tiny", "A test.", "none", metrics={"good": 1.0})
 
 
 @pytest.fixture
@@ -37,6 +37,8 @@ def test_it_is_the_mean_and_the_rest_is_the_first_ones(worlds: dict[str, WorldMo
     for name, value in made.dynamics.state_dict().items():
         expected = 0.25 * mine[name] + 0.75 * theirs[name] + (0.5 if name == "carry.bias" else 0.0)
         torch.testing.assert_close(value, expected)
+    card = read_card(out)
+    assert not card.metrics and card.command.startswith(f"worldsim blend parts='{{{one}: 0.25, {other}: 0.75}}'")
     assert made.trust_scale == first.trust_scale and (out / "starts.safetensors").read_bytes() == b"starts"
 
 

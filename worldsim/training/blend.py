@@ -21,6 +21,7 @@ from worldsim.storage import atomic_path
 from worldsim.world_model import WorldModel
 
 SUM_TOLERANCE = 1e-3
+UNMEASURED = "A blend of worlds that nobody has measured or calibrated yet."
 
 
 @dataclass
@@ -64,8 +65,10 @@ def blend(config: BlendConfig) -> Path:
     first.dynamics.load_state_dict(mean)
     if carry is not None:
         carry.bias.add_(config.carry)
-    command = f"worldsim blend parts={config.parts} carry={config.carry}"
-    save_world(config.out, first, replace(read_card(names[0]), command=command), torch.float32)
+    shares = ", ".join(f"{name}: {share:g}" for name, share in config.parts.items())
+    command = f"worldsim blend parts='{{{shares}}}' carry={config.carry:g} out={config.out}"
+    card = replace(read_card(names[0]), command=command, metrics={}, limits=[UNMEASURED])
+    save_world(config.out, first, card, torch.float32)
     starts = world_folder(names[0]) / STARTS_FILE
     if starts.is_file():
         with atomic_path(config.out / STARTS_FILE) as temporary:
