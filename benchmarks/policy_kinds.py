@@ -36,8 +36,8 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 DOUBLINGS, TRYOUTS = 5, 32
 GAIN = 0.02
 """A policy has converged when twice the steps earn less than this much more."""
-TRYOUT = Suite(first_seed=1_500_000)
-"""Drives by which convergence is decided: none that is trained on or judged by."""
+TRYOUT_SEED = 1_500_000
+"""Of the drives by which convergence is decided: none that is trained on or judged by, and as long as those."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def kinds_of(arguments: Namespace) -> list[Kind]:
 def train_all(kinds: Sequence[Kind], arguments: Namespace) -> dict[str, list[Trained]]:
     """Every kind with seeds from ``arguments.seed`` on; what is trained already is not trained again."""
     seeds = range(arguments.seed, arguments.seed + arguments.policies)
-    runs = [Run(kind, seed, arguments.out / "training", arguments.world, arguments.threads == 1)
+    tryout = Suite(first_seed=TRYOUT_SEED, max_steps=arguments.max_steps)
+    runs = [Run(kind, seed, arguments.out / "training", arguments.world, tryout, arguments.threads == 1)
             for kind in kinds if not kind.part_of for seed in seeds]  # fmt: skip
     done: dict[tuple[str, int], Trained] = {}
     with tqdm(total=len(runs), desc="training", unit=" policies") as bar:
@@ -131,6 +132,7 @@ class Run:
     seed: int
     root: Path
     world: str
+    tryout: Suite
     progress: bool
 
     def __call__(self) -> Trained:
@@ -178,7 +180,7 @@ class Run:
 
     def _tried_out(self, policy: Path) -> float:
         """What the policy earns on the drives that convergence is decided by."""
-        judge = Judge(Venue(REFERENCE, self.world), self.root / "try-outs", TRYOUT, workers=1)
+        judge = Judge(Venue(REFERENCE, self.world), self.root / "try-outs", self.tryout, workers=1)
         played = judge.outcomes([str(policy)], self.kind.tried_out_by)[str(policy)]
         return float(np.mean([outcome.earned for outcome in played]))
 
