@@ -38,7 +38,8 @@ class EngineConfig:
     start_steps: int = 16  # for a start frame drawn from words alone
     context_signal: float = 0.9  # signal level at which past frames are remembered
     guidance: float = 1.0  # above 1 follows the scene description harder, at twice the cost
-    start_guidance: float = 2.0
+    start_guidance: float = 4.0  # of a start frame
+    over_guidance: float = 2.0  # of one that is drawn over another without a past: a clip's first edited, a mended one
     temperature: float | None = None  # of the noise a frame is drawn from; none: what the world says of itself
     mend_every: int | None = None  # each n-th frame is mended (mending.py), 0: none; none: what the world says
     precision: str = "float32"  # or bfloat16, or auto: whichever is faster here; another one draws other frames
@@ -161,7 +162,7 @@ class Engine:
         taken = self._steps_taken(keep)
         frame, before = self._next(state, motion, command), self._next(source, motion, command)
         noise = self._noise(state.generators)
-        guidance = self.config.guidance if bool((state.cache.position > 0).all()) else self.config.start_guidance
+        guidance = self.config.guidance if bool((state.cache.position > 0).all()) else self.config.over_guidance
         unforeseen = latents[:, None] - self._expected(before, noise, 1.0)
         sketch = self._expected(frame, noise, guidance) + unforeseen
         self._remember(source, before, latents, latents)
@@ -195,7 +196,7 @@ class Engine:
         level = torch.full_like(frame.condition.signal, taken / MENDING_STEPS)
         noised = noisy(latents, self._noise([state.generators[row] for row in rows.tolist()]), level)
         state.wear.mended(rows, taken)
-        return resume(_guided(frame, self.config.start_guidance), noised, taken, MENDING_STEPS, self.finest).latents
+        return resume(_guided(frame, self.config.over_guidance), noised, taken, MENDING_STEPS, self.finest).latents
 
     def _draw_over(self, state: RolloutState, frame: Frame, latents: Tensor, taken: int) -> Step:
         steps, levels = self.config.start_steps, frame.condition.signal
