@@ -172,7 +172,7 @@ def test_refining_keeps_as_much_of_the_sketch_as_it_is_told(world: WorldModel) -
 
 def test_redrawing_in_the_same_scene_is_refining_what_was_seen(world: WorldModel) -> None:
     """What both memories expect alike cancels; then each remembers its own frame."""
-    engine = Engine(world, EngineConfig(steps=2, start_steps=8, start_guidance=1.0))
+    engine = Engine(world, EngineConfig(steps=2, start_steps=8, over_guidance=1.0))
     seen = torch.randn(2, 32, 4, generator=torch.Generator().manual_seed(0))
     nothing = torch.full((2, len(MOTION_FIELDS)), float("nan"))
     state, source, plain = (engine.empty(scene_of(2), [1, 2]) for _ in range(3))
