@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from agents.judging.evaluate import score_table
-from agents.judging.judge import REFERENCE, Judge, Venue
+from agents.judging.judge import REFERENCE, Judge, Venue, fingerprint_of
 from agents.judging.play import Outcome
 from agents.judging.scores import Estimate, ratio, scores, table_of
 from agents.judging.suite import Suite
@@ -89,7 +89,8 @@ def headline(
     best, transfer = _best(inside, groups, measured)
     outsider, offline = _best([n for n in cards if not any(c.reference_steps for c in cards[n])], groups, measured)
     used = sum(card.reference_steps for name in inside for card in cards[name])
-    rates = [card.model_steps / card.seconds for name in inside for card in cards[name] if card.seconds]
+    learned_there = [card for name in inside for card in cards[name] if card.seconds and not card.demonstration_frames]
+    rates = [card.model_steps / card.seconds for card in learned_there]  # seconds with demonstrations are of both
     say(f"{best} earns {transfer.text()} of what {CONVERGED!r} earns; it took {used} steps in the reference world")
     say(f"of all that took none, {outsider} earns most: {offline.text()}")
     return {
@@ -120,7 +121,10 @@ def skill(
     wanted = SKILLED * float(np.mean([outcome.earned for outcome in scripted[:drives]]))
     result: dict[str, Any] = {"return_wanted": wanted, "drives": drives}
     for name, runs in trained.items():
-        stages = {steps: str(folder) for steps, folder in runs[0].stages.items()}
+        first: dict[str, tuple[int, str]] = {}  # of stages within one iteration, which are one policy
+        for steps, folder in runs[0].stages.items():
+            first.setdefault(fingerprint_of(str(folder)), (steps, str(folder)))
+        stages = dict(first.values())
         played = judge.outcomes(list(stages.values()), drives)
         curve = []
         for steps, folder in stages.items():
