@@ -92,6 +92,7 @@ def draw_scenes(
     past = Past(seen_before, drives.motion)  # of those of a chunk whose sky turns
 
     def advance(state: RolloutState, rows: Rows, step: int, motion: torch.Tensor, command: torch.Tensor) -> Step:
+        """A step of the drives in ``rows``; where the sky turns, the past is drawn anew in its light."""
         nonlocal past
         here = torch.from_numpy(np.flatnonzero(np.isin(rows, turning)))
         if step == 0:

@@ -184,6 +184,7 @@ def _step_function(
     n_drawn = config.batch // 2
 
     def step(_: int) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one batch, half of it of drawn latents, and its parts."""
         seen, boxes = bank.draw(config.batch - n_drawn, g)
         guessed, instead = drawn.draw(n_drawn, g)
         true = images_from_frames(torch.cat((torch.from_numpy(seen), instead)).to(config.device))

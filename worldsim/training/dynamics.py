@@ -130,6 +130,7 @@ def train_dynamics(config: TrainDynamicsConfig) -> LoopResult:
     logger.info("%d training frames, %d held out", source.sampler.frames, held_out.sampler.frames)
 
     def validate(current: TrainState) -> dict[str, float]:
+        """The held-out loss of the averaged weights, which are written as a world."""
         assert isinstance(current.evaluated, Dynamics)
         with autocast(dtype, config.device):
             figures = held_out_loss(current.evaluated, held_out, config)
@@ -320,6 +321,7 @@ def _step_function(
         return veils.draw(number, clips, frames, views)
 
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
+        """The loss of batch ``number`` and its parts."""
         mature = number >= config.objective.bootstrap_after
         shape = config.shapes[number % len(config.shapes)]
         views, batch = source.draw(shape, np.random.default_rng((config.loop.seed, number)))

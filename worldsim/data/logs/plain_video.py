@@ -81,6 +81,7 @@ def _read(
     shape: list[tuple[int, int]] = []
 
     def read(index: int) -> FrameArray | None:
+        """A picture of the stretch, or None, with the fault noted, where it does not decode."""
         picture = film.picture(first + index)
         if picture is None:
             faults("broken_pictures", f"{file}: picture {first + index}: expected one that decodes, got none")

@@ -102,6 +102,7 @@ class SceneReader:
 
     def _pictures(self, rows: list[Row], faults: Faults) -> Pictures:
         def read(index: int) -> FrameArray | None:
+            """The picture of a row, or None, with the fault noted, where it cannot be had."""
             row = rows[index]
             path = self.root / row["filename"]
             if not path.is_file():
